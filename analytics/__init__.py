@@ -1,0 +1,15 @@
+"""Analytics: how raw signals become contract-shaped tables.
+
+`ANALYTICS` names every analytic a pilot file may call. Each is a function `(connection, source, *, table, **params)` that
+creates `table`; `source` is a table when the feed has a reader, else the source's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from analytics.sensing.footfall import count_footfall
+from analytics.video.count import count_crossings
+
+ANALYTICS: dict[str, Callable[..., None]] = {"count_crossings": count_crossings, "count_footfall": count_footfall}
+"""Analytics by the name a pilot file calls them."""

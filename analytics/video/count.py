@@ -1,0 +1,275 @@
+"""Counting in a video: from a source and lines to crossings, also per interval in a table."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from analytics.video.lines import Crossing, GroundPoint, Line, LineCounter, parse_line
+from analytics.video.source import Source, SourceError, open_source
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from analytics.video.detect import Detector
+    from analytics.video.source import Image
+    from analytics.video.track import Track
+
+__all__ = [
+    "ANY",
+    "Counts",
+    "Crossing",
+    "GroundPoint",
+    "Line",
+    "LineCounter",
+    "count_crossings",
+    "count_source",
+    "parse_line",
+]
+
+ANY = "any"
+"""The road user that stands for all."""
+_PRIME_S = 12.0  # length of the start from which a detector learns the empty street [s]
+_PRIME_FRAMES = 24
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was counted in one source.
+
+    Attributes:
+        source: Name of the source.
+        lines: Lines that were counted.
+        road_users: Road users asked for.
+        detector: Name of the detector.
+        events: Every crossing, in order of time, with the class that its whole track voted for.
+        frames: Frames read.
+        frame_rate: Frames per second. [1/s]
+        video_s: Length of what was read. [s]
+        declared_s: Length that the source declares; the same where it declares none. [s]
+        wall_s: Time that counting took. [s]
+        uptime: Share of the declared frames that could be read, 0 to 1.
+    """
+
+    source: str
+    lines: tuple[Line, ...]
+    road_users: tuple[str, ...]
+    detector: str
+    events: tuple[Crossing, ...]
+    frames: int
+    frame_rate: float
+    video_s: float
+    declared_s: float
+    wall_s: float
+    uptime: float
+
+    def cells(self) -> Iterator[tuple[str, str, str]]:
+        """Every line, direction and road user asked for."""
+        for line in self.lines:
+            for direction in (line.to_right, line.to_left):
+                for road_user in self.road_users:
+                    yield line.name, direction, road_user
+
+    def tally(self, start_s: float = 0.0, end_s: float = math.inf) -> dict[tuple[str, str, str], int]:
+        """Crossings of every line, direction and road user asked for, also where there were none.
+
+        Args:
+            start_s: Count from here. [s]
+            end_s: Count to before here. [s]
+        """
+        counted: Counter[tuple[str, str, str]] = Counter()
+        for event in self.events:
+            if start_s <= event.time_s < end_s:
+                for road_user in {event.road_user, ANY}:
+                    counted[event.line, event.direction, road_user] += 1
+        return {cell: counted[cell] for cell in self.cells()}
+
+
+def count_source(
+    source: str,
+    lines: Sequence[Line],
+    *,
+    detector: str = "motion",
+    road_users: Sequence[str] = (ANY,),
+    frame_rate: float | None = None,
+    on_frame: Callable[[int, int | None, Sequence[Track]], None] | None = None,
+    preview: str | None = None,
+) -> Counts:
+    """Count the crossings of lines in a video, frame by frame; no frame is kept or written.
+
+    Args:
+        source: Path of a video, or a rendered scene (see `source.open_source`).
+        lines: Lines with different names.
+        detector: `motion` (knows only the road user `any`), or the path of an ONNX model.
+        road_users: Classes to count; `any` counts all together.
+        frame_rate: Frames per second to believe instead of what the file says. [1/s]
+        on_frame: Called after each frame with its index, the number of frames declared (or None) and the living tracks.
+        preview: Path of a video to write, with lines, boxes and paths on blank ground.
+
+    Raises:
+        SourceError: The source, a line, the detector or a road user cannot be used.
+    """
+    from analytics.video.detect import make_detector
+    from analytics.video.privacy import PreviewWriter, forbid_core_dumps
+    from analytics.video.track import Tracker
+
+    began = time.perf_counter()
+    forbid_core_dumps()
+    counter = LineCounter(lines)
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_source(source, frame_rate=frame_rate))
+        for line in lines:
+            _check_inside(line, opened.size)
+        find = make_detector(detector, frame_rate=opened.frame_rate)
+        _check_road_users(road_users, detector, find)
+        writer = None
+        if preview is not None:
+            writer = stack.enter_context(PreviewWriter(preview, opened.size, opened.frame_rate, lines))
+        _prime(find, opened)
+        tracker = Tracker()
+        events: list[Crossing] = []
+        voted: dict[int, str] = {}
+        for frame in opened:
+            tracks = tracker.update(find(frame.image), frame.time_s, frame.index)
+            for event in counter.update(tracks, frame.index):
+                events.append(event)
+                voted[event.track_id] = event.road_user
+            voted.update((track.id, track.road_user) for track in tracks if track.id in voted)
+            if writer is not None:
+                writer.write(tracks)
+            if on_frame is not None:
+                on_frame(frame.index, opened.frames, tracks)
+        events = [replace(event, road_user=voted[event.track_id]) for event in events]
+        events.sort(key=lambda event: (event.time_s, event.line, event.track_id))
+        return Counts(
+            source=source,
+            lines=tuple(lines),
+            road_users=tuple(road_users),
+            detector=detector,
+            events=tuple(events),
+            frames=opened.frames_read,
+            frame_rate=opened.frame_rate,
+            video_s=opened.frames_read / opened.frame_rate,
+            declared_s=max(opened.frames_read, opened.frames or 0) / opened.frame_rate,
+            wall_s=time.perf_counter() - began,
+            uptime=opened.uptime,
+        )
+
+
+def count_crossings(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    *,
+    table: str,
+    site_id: str,
+    started_at: datetime,
+    lines: Sequence[str],
+    interval_s: int = 15,
+    detector: str = "motion",
+    road_users: Sequence[str] = (ANY,),
+    frame_rate: float | None = None,
+) -> None:
+    """Count crossings per interval into a table of the contract `counts_by_interval`.
+
+    Every line, direction, road user and interval has a row, also at 0 crossings. `uptime` is the share of the
+    interval that was observed; where it is 0, `crossings` is NULL: nothing measured is not zero. `lower` and `upper`
+    are NULL until audited.
+
+    Args:
+        connection: Where the table is created; an existing one is replaced.
+        source: Path of a video, or a rendered scene.
+        table: Name of the table.
+        site_id: Site that the camera observes.
+        started_at: Instant of the first frame, with a time zone.
+        lines: Lines as `NAME=x1,y1,x2,y2[,name_to_right,name_to_left]`.
+        interval_s: Length of an interval; the first starts at `started_at`. [s]
+        detector: `motion`, or the path of an ONNX model.
+        road_users: Classes to count.
+        frame_rate: Frames per second to believe instead of what the file says. [1/s]
+
+    Raises:
+        SourceError: A parameter, the source, a line or the detector cannot be used.
+    """
+    if started_at.tzinfo is None:
+        raise SourceError(
+            f"{source}: started_at is '{started_at}'; expected an instant with a time zone; add one, such as +00:00"
+        )
+    if interval_s < 1:
+        raise SourceError(f"{source}: interval_s is '{interval_s}'; expected 1 or more; correct it")
+    if not lines:
+        raise SourceError(f"{source}: lines is '[]'; expected at least 1 line; add NAME=x1,y1,x2,y2")
+    counts = count_source(
+        source, [parse_line(line) for line in lines], detector=detector, road_users=road_users, frame_rate=frame_rate
+    )
+    rows = []
+    for index in range(max(1, math.ceil(counts.declared_s / interval_s - 1e-9))):
+        start_s, end_s = index * interval_s, (index + 1) * interval_s
+        uptime = min(1.0, max(0.0, (counts.video_s - start_s) / interval_s))
+        start_at = (started_at + timedelta(seconds=start_s)).astimezone(UTC)
+        for (line, direction, road_user), crossings in counts.tally(start_s, end_s).items():
+            measured = crossings if uptime > 0 else None
+            rows.append((site_id, line, direction, road_user, start_at, interval_s, measured, None, None, uptime))
+    quoted = '"' + table.replace('"', '""') + '"'
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {quoted} (site_id VARCHAR, line VARCHAR, direction VARCHAR, road_user VARCHAR, "
+        "interval_start_at TIMESTAMPTZ, interval_s INTEGER, crossings INTEGER, "
+        "lower INTEGER, upper INTEGER, uptime DOUBLE)"
+    )
+    connection.executemany(f"INSERT INTO {quoted} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _prime(find: Detector, source: Source) -> None:
+    """Let a detector that learns the empty street see pictures of the first seconds before counting starts."""
+    from analytics.video.motion import MotionDetector
+
+    if not isinstance(find, MotionDetector):
+        return
+    available = max(1, round(_PRIME_S * source.frame_rate))
+    if source.frames is not None:
+        available = min(available, source.frames)
+    step = max(1, available // _PRIME_FRAMES)
+
+    def pictures() -> Iterator[Image]:
+        for frame in islice(source, 0, available, step):
+            yield frame.image
+
+    find.prime(pictures())
+
+
+def _check_inside(line: Line, size: tuple[int, int]) -> None:
+    """Refuse a line that nothing in the picture can cross."""
+    width, height = size
+    outside = (
+        max(line.x1, line.x2) < 0
+        or min(line.x1, line.x2) > width
+        or max(line.y1, line.y2) < 0
+        or min(line.y1, line.y2) > height
+    )
+    if outside:
+        ends = f"{line.x1:g},{line.y1:g},{line.x2:g},{line.y2:g}"
+        raise SourceError(
+            f"line {line.name}: '{ends}' lies outside; expected a line in {width}x{height}; correct the line"
+        )
+
+
+def _check_road_users(road_users: Sequence[str], detector: str, find: Detector) -> None:
+    """Refuse a class that the detector cannot tell."""
+    from analytics.video.detect import OnnxDetector
+
+    known = (ANY, *(find.road_users if isinstance(find, OnnxDetector) else ()))
+    if not road_users:
+        raise SourceError(f"{detector}: road users are '[]'; expected at least one of {', '.join(known)}; add one")
+    for road_user in road_users:
+        if road_user not in known:
+            raise SourceError(
+                f"{detector}: road user '{road_user}' is unknown; expected one of {', '.join(known)}; choose one"
+            )
+        if list(road_users).count(road_user) > 1:
+            raise SourceError(f"{detector}: road user '{road_user}' is given 'twice'; expected once; remove one")

@@ -1,0 +1,248 @@
+"""Lines, ground points, and what a crossing is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Reversible, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from analytics.video.source import SourceError
+
+HYSTERESIS_PX = 4.0
+"""Half width of the band around a line in which a point belongs to neither side. [px]"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A counting line with a name for each direction.
+
+    Looking along the line from its first point to its second, a crossing from the left side to the right is `to_right`,
+    the other `to_left`. On a screen (y grows downwards) a line drawn from top to bottom is therefore crossed
+    `to_right` by whoever walks from the right edge of the picture towards the left edge.
+
+    Attributes:
+        name: Name of the line.
+        x1: First point, horizontal. [px]
+        y1: First point, vertical, downwards. [px]
+        x2: Second point, horizontal. [px]
+        y2: Second point, vertical, downwards. [px]
+        to_right: Name of the direction from the left side to the right side.
+        to_left: Name of the other direction.
+    """
+
+    name: str
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    to_right: str = "to_right"
+    to_left: str = "to_left"
+
+    def side(self, x: float, y: float) -> float:
+        """Signed distance of a point from the endless line: positive on the right side, in pixels.
+
+        The two ends enter in a fixed order, so that the reversed line gives exactly the negated value.
+        """
+        sign = 1.0
+        (ax, ay), (bx, by) = (self.x1, self.y1), (self.x2, self.y2)
+        if (bx, by) < (ax, ay):
+            (ax, ay), (bx, by), sign = (bx, by), (ax, ay), -1.0
+        dx, dy = bx - ax, by - ay
+        return sign * (dx * (y - ay) - dy * (x - ax)) / math.hypot(dx, dy)
+
+    def along(self, x: float, y: float) -> float:
+        """Position of a point along the line: 0 at the first point, 1 at the second, outside 0..1 beyond the ends."""
+        dx, dy = self.x2 - self.x1, self.y2 - self.y1
+        return ((x - self.x1) * dx + (y - self.y1) * dy) / (dx * dx + dy * dy)
+
+
+def parse_line(text: str) -> Line:
+    """Read a line from `NAME=x1,y1,x2,y2[,name_to_right,name_to_left]`, in pixels of the source.
+
+    Raises:
+        SourceError: The text has another form, a coordinate is not a finite number, or the two points coincide.
+
+    Example:
+        >>> parse_line("gate=250,0,250,576,westbound,eastbound").to_left
+        'eastbound'
+    """
+    form = "NAME=x1,y1,x2,y2[,name_to_right,name_to_left]"
+    name, equals, rest = text.partition("=")
+    parts = [part.strip() for part in rest.split(",")]
+    name = name.strip()
+    if not equals or not name or len(parts) not in (4, 6) or not all(parts):
+        raise SourceError(
+            f"line: found '{text}'; expected {form}; give four coordinates and, if you like, two directions"
+        )
+    try:
+        x1, y1, x2, y2 = (float(part) for part in parts[:4])
+    except ValueError:
+        raise SourceError(
+            f"line {name}: coordinates are '{','.join(parts[:4])}'; expected four numbers; write {form}"
+        ) from None
+    if not all(math.isfinite(value) for value in (x1, y1, x2, y2)):
+        raise SourceError(
+            f"line {name}: coordinates are '{','.join(parts[:4])}'; expected finite numbers; correct the line"
+        )
+    if (x1, y1) == (x2, y2):
+        raise SourceError(
+            f"line {name}: both points are '{parts[0]},{parts[1]}'; expected two points; correct the line"
+        )
+    if len(parts) == 6:
+        if parts[4] == parts[5]:
+            raise SourceError(f"line {name}: both directions are '{parts[4]}'; expected two names; rename one")
+        return Line(name, x1, y1, x2, y2, parts[4], parts[5])
+    return Line(name, x1, y1, x2, y2)
+
+
+@dataclass(frozen=True)
+class GroundPoint:
+    """Where a road user touches the ground (bottom centre of its box) in one frame.
+
+    Attributes:
+        frame: Index of the frame, from 0.
+        time_s: Time of the frame. [s]
+        x: Horizontal position. [px]
+        y: Vertical position, downwards. [px]
+    """
+
+    frame: int
+    time_s: float
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """One road user crossed one line.
+
+    Attributes:
+        line: Name of the line.
+        direction: Name of the direction.
+        road_user: Class of the road user.
+        track_id: Track that crossed; unique within one count only.
+        time_s: Instant at which the ground point met the line, interpolated between frames. [s]
+        frame: Index of the first frame on the other side.
+    """
+
+    line: str
+    direction: str
+    road_user: str
+    track_id: int
+    time_s: float
+    frame: int
+
+
+class CountedTrack(Protocol):
+    """What the counter reads of a track."""
+
+    @property
+    def id(self) -> int:
+        """Identity of the track."""
+
+    @property
+    def road_user(self) -> str:
+        """Class of the road user."""
+
+    @property
+    def history(self) -> Reversible[GroundPoint]:
+        """Ground points, oldest first."""
+
+
+@dataclass
+class _Passage:
+    """What the counter remembers of one track at one line."""
+
+    point: GroundPoint
+    distance: float
+    side: int = 0
+    met_at_s: float = math.nan
+    met_frame: int = -1
+    met_inside: bool = False
+
+
+class LineCounter:
+    """Counts crossings of lines by tracks.
+
+    A track has crossed when its ground point has been at least `hysteresis_px` away from the line on one side and
+    later as far on the other side, and when it last met the line between the two end points. A point that jitters on
+    the line therefore counts once, one that walks round an end not at all, and one that really walks back and forth
+    each time.
+    """
+
+    def __init__(self, lines: Sequence[Line], *, hysteresis_px: float = HYSTERESIS_PX) -> None:
+        """Start counting.
+
+        Args:
+            lines: Lines with different names.
+            hysteresis_px: Half width of the band around a line inside which a point belongs to no side. [px]
+
+        Raises:
+            SourceError: Two lines have the same name.
+        """
+        names = [line.name for line in lines]
+        for name in names:
+            if names.count(name) > 1:
+                raise SourceError(
+                    f"line {name}: given '{names.count(name)}' times; expected different names; rename one"
+                )
+        self._lines = tuple(lines)
+        self._hysteresis_px = hysteresis_px
+        self._passages: dict[int, list[_Passage]] = {}
+
+    def update(self, tracks: Sequence[CountedTrack], frame: int) -> list[Crossing]:
+        """Count what the tracks did up to a frame.
+
+        A track that is absent from one call is over: its memory is dropped.
+
+        Args:
+            tracks: Every living track. Points of their histories that were seen before are skipped.
+            frame: Index of the frame; later points wait for a later call.
+
+        Returns:
+            The crossings completed since the last call, in order of the instants at which the lines were met.
+        """
+        found: list[Crossing] = []
+        for track in tracks:
+            known = self._passages.get(track.id)
+            last = known[0].point.frame if known else -1
+            fresh: list[GroundPoint] = []
+            for point in reversed(track.history):
+                if point.frame <= last:
+                    break
+                fresh.append(point)
+            for point in reversed(fresh):
+                if point.frame <= frame:
+                    found += self.step(track.id, track.road_user, point)
+        alive = {track.id for track in tracks}
+        for gone in self._passages.keys() - alive:
+            del self._passages[gone]
+        return sorted(found, key=lambda crossing: (crossing.time_s, crossing.line, crossing.track_id))
+
+    def step(self, track_id: int, road_user: str, point: GroundPoint) -> list[Crossing]:
+        """Advance one track by one ground point and return the crossings this completes."""
+        passages = self._passages.get(track_id)
+        if passages is None:
+            passages = [_Passage(point, line.side(point.x, point.y)) for line in self._lines]
+            self._passages[track_id] = passages
+        found = []
+        for line, passage in zip(self._lines, passages, strict=True):
+            distance = line.side(point.x, point.y)
+            if passage.distance * distance < 0 or (passage.distance == 0) != (distance == 0):
+                share = passage.distance / (passage.distance - distance)
+                before = passage.point
+                x, y = before.x + share * (point.x - before.x), before.y + share * (point.y - before.y)
+                passage.met_at_s = before.time_s + share * (point.time_s - before.time_s)
+                passage.met_frame = point.frame
+                passage.met_inside = 0.0 <= line.along(x, y) <= 1.0
+            if abs(distance) >= self._hysteresis_px:
+                side = 1 if distance > 0 else -1
+                if passage.side == -side and passage.met_inside:
+                    direction = line.to_right if side > 0 else line.to_left
+                    found.append(
+                        Crossing(line.name, direction, road_user, track_id, passage.met_at_s, passage.met_frame)
+                    )
+                passage.side = side
+            passage.point, passage.distance = point, distance
+        return found

@@ -1,0 +1,257 @@
+"""Find every fault of a contract's text at once, and say for each what was found and what is valid."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from open_data_contract_standard.model import CustomProperty, DataQuality, OpenDataContractStandard, SchemaProperty
+from pydantic import BaseModel, ValidationError
+
+from data_contracts.casting import LOGICAL_TO_SQL, sql_type
+
+API_VERSIONS = ("v3.1.0", "v3.2.0")
+STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
+LOGICAL_TYPES = (
+    "string",
+    "date",
+    "timestamp",
+    "time",
+    "number",
+    "integer",
+    "boolean",
+    "object",
+    "array",
+    "map",
+    "vector",
+)
+OPERATORS = (
+    "mustBe",
+    "mustNotBe",
+    "mustBeGreaterThan",
+    "mustBeGreaterOrEqualTo",
+    "mustBeLessThan",
+    "mustBeLessOrEqualTo",
+    "mustBeBetween",
+    "mustNotBeBetween",
+)
+METRICS = ("nullValues", "missingValues", "invalidValues", "duplicateValues", "rowCount")
+RANGE_OPTIONS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+TYPE_OPTIONS: dict[str, tuple[str, ...]] = {
+    "string": ("minLength", "maxLength", "pattern", "format"),
+    "integer": (*RANGE_OPTIONS, "multipleOf", "format"),
+    "number": (*RANGE_OPTIONS, "multipleOf", "format"),
+    "date": (*RANGE_OPTIONS, "format"),
+    "time": (*RANGE_OPTIONS, "format", "timezone", "defaultTimezone"),
+    "timestamp": (*RANGE_OPTIONS, "format", "timezone", "defaultTimezone"),
+    "object": ("minProperties", "maxProperties", "required"),
+    "array": ("minItems", "maxItems", "uniqueItems"),
+}
+CUSTOM_PROPERTIES: dict[str, str] = {
+    "testbed.personal_data": "does the dataset hold personal data? true or false",
+    "testbed.publication": "`internal` or `open`: open data pass the privacy rules before they leave",
+    "testbed.small_count": "smallest count that may be published",
+    "testbed.round_to": "base to which published counts are rounded",
+    "testbed.count_column": "the column that holds the counts the privacy rules speak of",
+    "testbed.suppressed_column": "the column that says whether a count was withheld",
+    "testbed.forbidden_columns": "columns that may never be in the dataset",
+    "testbed.extra_columns": "`refused` (default) or `dropped`: what happens to columns the contract does not name",
+    **{f"testbed.{operator}": f"`{operator}` of a custom rule, in its unit" for operator in OPERATORS},
+}
+
+
+class PlainLoader(yaml.SafeLoader):
+    """YAML without aliases (they can blow a small file up) and without repeated keys (the last would win unseen)."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse an alias; else as ever."""
+        if self.check_event(yaml.events.AliasEvent):
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it untyped
+            raise yaml.composer.ComposerError(None, None, f"alias '*{event.anchor}' is not allowed", event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that stands twice; else as ever."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen and isinstance(key.value, str):
+                raise yaml.constructor.ConstructorError(None, None, f"key '{key.value}' stands twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
+def read_document(raw: dict[str, Any]) -> tuple[OpenDataContractStandard | None, list[str]]:
+    """Check a contract's content against the standard and against what the gate can execute.
+
+    Args:
+        raw: The content as read from YAML.
+
+    Returns:
+        The document, None where the standard's model refuses it, and its faults.
+    """
+    faults = list(_unknown_keys(OpenDataContractStandard, raw, ""))
+    try:
+        document = OpenDataContractStandard.model_validate(raw)
+    except ValidationError as error:
+        for item in error.errors():
+            place = ".".join(str(part) for part in item["loc"])
+            if item["type"] != "extra_forbidden":
+                faults.append(f"'{place}' is {_short(item.get('input'))}; expected {_lower(item['msg'])}; correct it")
+        return None, faults
+    return document, faults + list(_faults(document))
+
+
+def custom_of(properties: list[CustomProperty] | None) -> dict[str, Any]:
+    """Custom properties as a dictionary.
+
+    Args:
+        properties: The list of a document, table, column or rule; None where there is none.
+
+    Returns:
+        Value of each property, by name.
+    """
+    return {str(entry.property): entry.value for entry in properties or ()}
+
+
+def suggest(word: str, known: typing.Iterable[str]) -> str:
+    """The end of a message about an unknown word: what is close to it.
+
+    Args:
+        word: What was found.
+        known: What would have been valid.
+
+    Returns:
+        `; did you mean '...'?`, or nothing where no valid word is close.
+    """
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _unknown_keys(model: type[BaseModel], raw: dict[str, Any], place: str) -> Iterator[str]:
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    for key, value in raw.items():
+        here = f"{place}.{key}" if place else str(key)
+        if key not in fields:
+            yield f"'{here}' is unknown; expected one of {', '.join(fields)}{suggest(str(key), fields)}"
+            continue
+        nested = list(_models_in(fields[key].annotation))
+        for i, item in enumerate(value if isinstance(value, list) else [value]):
+            if nested and isinstance(item, dict):
+                inner = nested[-1] if isinstance(value, list) else nested[0]
+                yield from _unknown_keys(inner, item, f"{here}[{item.get('name', i)}]" if isinstance(value, list) else here)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in typing.get_args(annotation):
+        yield from _models_in(part)
+
+
+def _faults(document: OpenDataContractStandard) -> Iterator[str]:
+    yield from _one_of("apiVersion", document.apiVersion, API_VERSIONS)
+    yield from _one_of("kind", document.kind, ("DataContract",))
+    yield from _one_of("status", document.status, STATUSES)
+    for key in ("id", "version"):
+        if not getattr(document, key):
+            yield f"'{key}' is missing; expected text; add it"
+    if document.id and not re.fullmatch(r"[a-z][a-z0-9_]*", document.id):
+        yield f"id is '{document.id}'; expected lower-case letters, digits and _; rename it"
+    tables = document.schema_ or []
+    if len(tables) != 1 or not tables[0].properties:
+        yield f"schema holds {len(tables)} tables; expected one table with properties; split or complete the contract"
+        return
+    yield from _unknown_custom("the contract", document.customProperties)
+    yield from _unknown_custom("the table", tables[0].customProperties)
+    names: list[str] = []
+    for i, column in enumerate(tables[0].properties):
+        if not column.name or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column.name) or column.name.startswith("__"):
+            yield f"column {i + 1} is named {_short(column.name)}; expected letters, digits and _; rename it"
+        elif column.name in names:
+            yield f"column '{column.name}' stands twice; expected each name once; remove one"
+        names.append(str(column.name))
+        yield from _column_faults(column)
+    for rule in tables[0].quality or ():
+        yield from _rule_faults("the table", rule)
+
+
+def _column_faults(column: SchemaProperty) -> Iterator[str]:
+    where = f"column '{column.name}'"
+    yield from _one_of(f"{where}: logicalType", column.logicalType, LOGICAL_TYPES)
+    if sql_type(column) is None and (column.physicalType or column.logicalType in LOGICAL_TO_SQL):
+        yield f"{where}: physicalType is {_short(column.physicalType)}; expected a type that DuckDB has; correct it"
+    known = TYPE_OPTIONS.get(str(column.logicalType), ())
+    options = column.logicalTypeOptions or {}
+    for key in options:
+        if key not in known:
+            expected = f"expected one of {', '.join(known)}{suggest(key, known)}"
+            yield f"{where}: option '{key}' is unknown for {column.logicalType}; {expected}"
+    if "pattern" in options:
+        yield from _pattern_faults(where, options["pattern"])
+    low, high = options.get("minimum"), options.get("maximum")
+    if low is not None and high is not None and type(low) is type(high) and low > high:
+        yield f"{where}: minimum {low} is above maximum {high}; expected minimum <= maximum; correct one"
+    yield from _unknown_custom(where, column.customProperties)
+    for rule in column.quality or ():
+        yield from _rule_faults(where, rule)
+
+
+def _rule_faults(where: str, rule: DataQuality) -> Iterator[str]:
+    where = f"{where}, rule '{rule.name or rule.metric or rule.rule or rule.type}'"
+    kind = rule.type or "library"
+    yield from _one_of(f"{where}: type", kind, ("library", "sql", "text", "custom"))
+    yield from _unknown_custom(where, rule.customProperties)
+    used = [operator for operator in OPERATORS if getattr(rule, operator) is not None]
+    if len(used) > 1:
+        yield f"{where}: has {' and '.join(used)}; expected one operator; make them two rules"
+    if kind == "library":
+        metric = rule.metric or rule.rule
+        yield from _one_of(f"{where}: metric", metric, METRICS)
+        if metric == "rowCount" and not used:
+            yield f"{where}: no operator is given; expected one of {', '.join(OPERATORS)}; add one"
+        if metric == "invalidValues" and "pattern" in (rule.arguments or {}):
+            yield from _pattern_faults(where, (rule.arguments or {})["pattern"])
+    if kind == "sql" and not rule.query:
+        yield f"{where}: query is missing; expected one SELECT; add it"
+    if kind == "sql" and not used:
+        yield f"{where}: no operator is given; expected one of {', '.join(OPERATORS)}; add one"
+    if kind == "custom" and (not rule.engine or not rule.implementation):
+        yield f"{where}: engine or implementation is missing; expected both; add them"
+
+
+def _pattern_faults(where: str, pattern: Any) -> Iterator[str]:
+    try:
+        re.compile(str(pattern))
+    except re.error as error:
+        yield f"{where}: pattern '{pattern}' is not a regular expression ({error}); expected one; correct it"
+
+
+def _unknown_custom(where: str, properties: list[CustomProperty] | None) -> Iterator[str]:
+    for name in custom_of(properties):
+        if name.startswith("testbed.") and name not in CUSTOM_PROPERTIES:
+            expected = f"expected one of {', '.join(CUSTOM_PROPERTIES)}{suggest(name, CUSTOM_PROPERTIES)}"
+            yield f"{where}: custom property '{name}' is unknown; {expected}"
+
+
+def _one_of(what: str, found: Any, known: tuple[str, ...]) -> Iterator[str]:
+    if found not in known:
+        stated = "is missing" if found is None else f"is {_short(found)}"
+        valid = " or ".join(known) if len(known) < 4 else f"one of {', '.join(known)}"
+        yield f"{what} {stated}; expected {valid}{suggest(str(found), known)}"
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else type(value).__name__
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

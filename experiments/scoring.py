@@ -1,0 +1,463 @@
+"""Scores of counts against a reference: plain functions over arrays, and intervals by resampling whole clips.
+
+Counts are never compared with themselves left out: a missing count is an error, so that leaving something out cannot help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+SEGMENTS = 10
+DRAWS = 2000
+CONFIDENCE = 0.95
+FEW_CLIPS = 20
+"""Below this many clips an interval is printed as underpowered."""
+
+
+class ScoringError(ValueError):
+    """Counts cannot be scored."""
+
+
+def _pair(counted: npt.ArrayLike, reference: npt.ArrayLike) -> tuple[Floats, Floats]:
+    found, truth = np.asarray(counted, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    if found.shape != truth.shape:
+        raise ScoringError(
+            f"counts: shape '{found.shape}' against a reference of '{truth.shape}'; expected one count for each row of the "
+            "reference; add what is missing"
+        )
+    for name, values in (("counts", found), ("reference", truth)):
+        wrong = values[~(np.isfinite(values) & (values >= 0))]
+        if wrong.size:
+            raise ScoringError(f"{name}: found '{wrong.flat[0]:g}'; expected 0 or more in every row; count what is missing")
+    return found, truth
+
+
+def _total(truth: Floats) -> float:
+    total = float(truth.sum())
+    if total == 0:
+        raise ScoringError("reference: the sum is '0'; expected at least one crossing; a relative error needs traffic")
+    return total
+
+
+def wape(counted: npt.ArrayLike, reference: npt.ArrayLike) -> float:
+    """Weighted absolute percentage error: what was counted wrong, in percent of the truth.
+
+    The headline error. Unlike the mean of percentages it is defined in quiet intervals.
+
+    Args:
+        counted: Counts of the system under test, any shape.
+        reference: True counts of the same rows.
+
+    Returns:
+        The error, never negative. [%]
+
+    Raises:
+        ScoringError: The shapes differ, a count is missing or negative, or the reference is 0 throughout.
+
+    Source:
+        METHODS.md, section 1.1.
+
+    Example:
+        >>> wape([9, 2], [10, 0])
+        30.0
+    """
+    found, truth = _pair(counted, reference)
+    return 100.0 * float(np.abs(found - truth).sum()) / _total(truth)
+
+
+def bias(counted: npt.ArrayLike, reference: npt.ArrayLike) -> float:
+    """Volume-weighted percentage deviation: positive when too much was counted.
+
+    Errors of both signs cancel here; always read it beside `wape`.
+
+    Args:
+        counted: Counts of the system under test, any shape.
+        reference: True counts of the same rows.
+
+    Returns:
+        The deviation. [%]
+
+    Raises:
+        ScoringError: As `wape`.
+
+    Source:
+        METHODS.md, section 1.1 (WAPD).
+
+    Example:
+        >>> bias([9, 2], [10, 0])
+        10.0
+    """
+    found, truth = _pair(counted, reference)
+    return 100.0 * float(found.sum() - truth.sum()) / _total(truth)
+
+
+def geh(counted: npt.ArrayLike, reference: npt.ArrayLike) -> Floats:
+    """GEH statistic of counted against reference hourly flows.
+
+    A relative error that stays fair to quiet streets. Below 5 is commonly read as a good match. Two zero flows agree: 0.
+    Meant for vehicles: at pedestrian flows it permits large errors.
+
+    Args:
+        counted: Flows from the system under test, shape `(n,)`. [veh/h]
+        reference: Flows counted by hand for the same hours, shape `(n,)`. [veh/h]
+
+    Returns:
+        GEH of each hour, shape `(n,)`, never negative. [(veh/h)^0.5]
+
+    Raises:
+        ScoringError: The shapes differ, or a flow is negative.
+
+    Source:
+        UK TAG unit M3.1.
+
+    Example:
+        >>> geh([110, 0], [100, 0]).round(2)
+        array([0.98, 0.  ])
+    """
+    found, truth = _pair(counted, reference)
+    total = found + truth
+    return np.sqrt(2.0 * (found - truth) ** 2 / np.where(total > 0, total, 1.0))
+
+
+def wape_by_class(counted: npt.ArrayLike, reference: npt.ArrayLike, road_users: Sequence[str]) -> dict[str, float]:
+    """`wape` of each class of road user, so that many cars cannot hide a few cyclists.
+
+    Args:
+        counted: Counts, shape `(n, classes)`.
+        reference: True counts, same shape.
+        road_users: Names of the classes.
+
+    Returns:
+        The error of each class that occurs in the reference; the others have none. [%]
+
+    Raises:
+        ScoringError: As `wape`; or there are more or fewer names than columns.
+
+    Example:
+        >>> wape_by_class([[10, 0]], [[8, 2]], ["car", "cyclist"])
+        {'car': 25.0, 'cyclist': 100.0}
+    """
+    found, truth = _pair(counted, reference)
+    if found.shape[-1] != len(road_users):
+        raise ScoringError(
+            f"road users: '{len(road_users)}' names for '{found.shape[-1]}' columns; expected one each; correct the call"
+        )
+    _total(truth)
+    present = [index for index in range(len(road_users)) if truth[..., index].sum() > 0]
+    return {road_users[index]: wape(found[..., index], truth[..., index]) for index in present}
+
+
+def ai_city_s1(
+    counted: npt.ArrayLike, reference: npt.ArrayLike, *, time_s: float, video_s: float, base_factor: float = 1.0
+) -> float:
+    """Score S1 of the AI City Challenge's track 1: 0.3 efficiency + 0.7 effectiveness.
+
+    Args:
+        counted: Cumulative counts at the end of each of k equal segments, one row for each video, movement and class,
+            shape `(n, k)`.
+        reference: True cumulative counts, same shape.
+        time_s: Time the system took for all videos. [s]
+        video_s: Length of all videos. [s]
+        base_factor: Speed of the machine relative to the organiser's; measure it, and print it beside the score.
+
+    Returns:
+        The score, 0 to 1, higher is better.
+
+    Raises:
+        ScoringError: As `wape`.
+
+    Source:
+        METHODS.md, section 1.3 (AI City Challenge 2021, track 1); k is 10 here.
+
+    Example:
+        >>> ai_city_s1([[1, 2]], [[1, 2]], time_s=0, video_s=60)
+        1.0
+    """
+    found, truth = _pair(counted, reference)
+    efficiency = max(0.0, 1.0 - time_s * base_factor / (1.1 * video_s))
+    totals = truth[:, -1]
+    volume = _total(totals)
+    segments = truth.shape[1]
+    weights = 2.0 * np.arange(1, segments + 1) / (segments * (segments + 1))
+    error = np.sqrt(((found - truth) ** 2 * weights).sum(axis=1))
+    # No traffic has weight 0 and drops out; an error above the total counts as nothing right.
+    share = np.where(error > totals, 0.0, 1.0 - error / np.where(totals > 0, totals, 1.0))
+    return 0.3 * efficiency + 0.7 * float((totals * share).sum()) / volume
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was counted and what is true, clip by clip.
+
+    Attributes:
+        clips: Names of the clips; they hold no seed.
+        road_users: Classes of road users.
+        counted: Crossings counted, shape `(clips, movements, road users, intervals)`.
+        reference: True crossings, same shape.
+        counted_segments: Cumulative counts at the ends of ten equal segments, `(clips, movements, road users, 10)`.
+        reference_segments: True cumulative counts, same shape.
+        video_s: Length of each clip, shape `(clips,)`. [s]
+        model_s: Time the model took for each clip, warm-up excluded, shape `(clips,)`. [s]
+        timed_frames: Frames that time was measured on, shape `(clips,)`.
+        frames: Frames of each clip, shape `(clips,)`.
+        answered: Frames the model answered, shape `(clips,)`.
+        base_factor: Speed of the machine, for `ai_city_s1`.
+    """
+
+    clips: tuple[str, ...]
+    road_users: tuple[str, ...]
+    counted: Floats
+    reference: Floats
+    counted_segments: Floats
+    reference_segments: Floats
+    video_s: Floats
+    model_s: Floats
+    timed_frames: Floats
+    frames: Floats
+    answered: Floats
+    base_factor: float = 1.0
+
+    def take(self, index: npt.NDArray[np.int64]) -> Results:
+        """The same results with other clips, in another order or repeated."""
+        clips = tuple(self.clips[i] for i in index)
+        arrays = [getattr(self, name)[index] for name in _ARRAYS]
+        return Results(clips, self.road_users, *arrays, self.base_factor)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as lists, for JSON."""
+        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in asdict(self).items()}
+
+    @staticmethod
+    def from_dict(document: Mapping[str, Any]) -> Results:
+        """Read what `to_dict` wrote."""
+        arrays = [np.array(document[name], dtype=np.float64) for name in _ARRAYS]
+        return Results(tuple(document["clips"]), tuple(document["road_users"]), *arrays, float(document["base_factor"]))
+
+
+_ARRAYS = (
+    *("counted", "reference", "counted_segments", "reference_segments"),
+    *("video_s", "model_s", "timed_frames", "frames", "answered"),
+)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of merit.
+
+    Attributes:
+        figure: Computes it.
+        unit: Its unit.
+        better: Which way is better.
+        text: What it says.
+        is_timed: Whether it depends on the machine's speed, and so differs a little from run to run.
+    """
+
+    figure: Callable[[Results], float]
+    unit: str
+    better: Literal["lower", "higher", "nearer zero"]
+    text: str
+    is_timed: bool = False
+
+    def loss(self, value: float) -> float:
+        """The value turned so that less is better."""
+        return {"lower": value, "higher": -value, "nearer zero": abs(value)}[self.better]
+
+
+def _mean_class_wape(results: Results) -> float:
+    columns = (-1, len(results.road_users))
+    found = np.moveaxis(results.counted, 2, -1).reshape(columns)
+    truth = np.moveaxis(results.reference, 2, -1).reshape(columns)
+    return float(np.mean(list(wape_by_class(found, truth, results.road_users).values())))
+
+
+def _mean_geh(results: Results) -> float:
+    hours = results.video_s.sum() / 3600
+    found, truth = (values.sum(axis=(0, 3)).ravel() / hours for values in (results.counted, results.reference))
+    _total(truth)
+    return float(geh(found, truth)[(found + truth) > 0].mean())
+
+
+def _s1(results: Results) -> float:
+    rows = (-1, results.reference_segments.shape[-1])
+    return ai_city_s1(
+        results.counted_segments.reshape(rows),
+        results.reference_segments.reshape(rows),
+        time_s=float(results.model_s.sum()),
+        video_s=float(results.video_s.sum()),
+        base_factor=results.base_factor,
+    )
+
+
+def _frames_per_second(results: Results) -> float:
+    seconds = float(results.model_s.sum())
+    if seconds <= 0:
+        raise ScoringError("speed: the model's time is '0' s; expected a measured time; give clips of two frames or more")
+    return float(results.timed_frames.sum()) / seconds
+
+
+METRICS: dict[str, Metric] = {
+    "wape": Metric(lambda r: wape(r.counted, r.reference), "%", "lower", "Counted wrong, in percent of the truth."),
+    "wape_by_class": Metric(_mean_class_wape, "%", "lower", "Counted wrong, averaged over the classes of road users."),
+    "bias": Metric(lambda r: bias(r.counted, r.reference), "%", "nearer zero", "Counted too much (+) or too little (-)."),
+    "geh": Metric(_mean_geh, "(veh/h)^0.5", "lower", "Mean GEH of the hourly flows of all movements; for vehicles."),
+    "ai_city_s1": Metric(_s1, "0..1", "higher", "AI City Challenge score: effectiveness and speed.", is_timed=True),
+    "frames_per_second": Metric(_frames_per_second, "1/s", "higher", "Speed of the model on one core.", is_timed=True),
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """A figure with its interval.
+
+    Attributes:
+        value: The figure.
+        lower: Lower end of its 95 % interval.
+        upper: Upper end.
+    """
+
+    value: float
+    lower: float
+    upper: float
+
+
+def draws(clips: int, *, seed: int, count: int = DRAWS) -> npt.NDArray[np.int64]:
+    """Clips drawn with replacement, shape `(count, clips)`; the same for every model, so that comparisons are paired."""
+    return np.random.default_rng(seed).integers(0, clips, (count, clips))
+
+
+def bootstrap(figure: Callable[[npt.NDArray[np.int64]], float], index: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Percentile interval of a figure over resampled clips.
+
+    Whole clips are drawn, since the frames and intervals of one clip resemble each other.
+
+    Args:
+        figure: Computes the figure from the drawn clips.
+        index: What `draws` returns.
+
+    Returns:
+        Lower and upper end of the 95 % interval. Draws in which the figure is undefined (no traffic) are left out.
+
+    Raises:
+        ScoringError: The figure is undefined in more than one draw of ten.
+    """
+    values = []
+    for drawn in index:
+        try:
+            values.append(figure(drawn))
+        except ScoringError:
+            continue
+    if len(values) < 0.9 * len(index):
+        raise ScoringError(
+            f"interval: the figure is undefined in '{len(index) - len(values)}' of {len(index)} draws; expected at most one "
+            "in ten; use longer or busier clips"
+        )
+    lower, upper = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(lower), float(upper)
+
+
+def score(results: Results, metrics: Sequence[str], *, seed: int) -> dict[str, Score]:
+    """Every metric asked for, with its interval.
+
+    Raises:
+        ScoringError: A metric is unknown or cannot be computed.
+    """
+    unknown = [name for name in metrics if name not in METRICS]
+    if unknown:
+        raise ScoringError(f"metric '{unknown[0]}' is unknown; expected one of {', '.join(METRICS)}; correct the task")
+    index = draws(len(results.clips), seed=seed)
+    # Each draw is cut out once and shared by all metrics.
+    resampled = {drawn.tobytes(): results.take(drawn) for drawn in index}
+    scores = {}
+    for name in metrics:
+        figure = METRICS[name].figure
+        # Equal draws give equal figures: with few clips many repeat.
+        lower, upper = bootstrap(_once(lambda drawn, figure=figure: figure(resampled[drawn.tobytes()])), index)
+        scores[name] = Score(figure(results), lower, upper)
+    return scores
+
+
+def _once(figure: Callable[[npt.NDArray[np.int64]], float]) -> Callable[[npt.NDArray[np.int64]], float]:
+    known: dict[bytes, float] = {}
+
+    def remembered(drawn: npt.NDArray[np.int64]) -> float:
+        key = np.sort(drawn).tobytes()
+        if key not in known:
+            known[key] = figure(drawn)
+        return known[key]
+
+    return remembered
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A bar that a model must clear whatever its score.
+
+    Attributes:
+        figure: Computes what is compared; raises ScoringError where it cannot.
+        is_least: Whether the limit is the least that passes; otherwise the most.
+        text: What it says.
+    """
+
+    figure: Callable[[Results], float]
+    is_least: bool
+    text: str
+
+
+def _cyclist_over_car(results: Results) -> float:
+    errors = {}
+    for name in ("cyclist", "car"):
+        if name not in results.road_users:
+            raise ScoringError(f"gate: no '{name}' in the reference; expected cyclists and cars; use a street with both")
+        column = results.road_users.index(name)
+        errors[name] = wape(results.counted[:, :, column], results.reference[:, :, column])
+    return errors["cyclist"] / errors["car"] if errors["car"] else float(errors["cyclist"] > 0) * np.inf
+
+
+def _coverage(results: Results) -> float:
+    return float(results.answered.sum() / results.frames.sum())
+
+
+GATES: dict[str, Gate] = {
+    "cyclist_error_over_car_error": Gate(_cyclist_over_car, False, "Cyclists are counted about as well as cars."),
+    "min_coverage": Gate(_coverage, True, "Share of the frames that the model answered."),
+}
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """Whether a gate was passed.
+
+    Attributes:
+        gate: Name of the gate.
+        limit: What the task demands.
+        value: What was found; None where it could not be computed.
+        status: `passed`, `failed`, or `skipped` where it could not be computed; only `passed` lets a model through.
+        reason: Why it was skipped.
+    """
+
+    gate: str
+    limit: float
+    value: float | None
+    status: Literal["passed", "failed", "skipped"]
+    reason: str = ""
+
+
+def check_gates(results: Results, gates: Mapping[str, float]) -> tuple[GateResult, ...]:
+    """Check every gate of a task."""
+    found = []
+    for name, limit in gates.items():
+        try:
+            value = GATES[name].figure(results)
+        except ScoringError as error:
+            found.append(GateResult(name, limit, None, "skipped", str(error)))
+            continue
+        passed = value >= limit if GATES[name].is_least else value <= limit
+        found.append(GateResult(name, limit, value, "passed" if passed else "failed"))
+    return tuple(found)

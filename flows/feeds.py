@@ -1,0 +1,249 @@
+"""A feed's way into the test bed: source -> reader -> gate -> analytic -> gate, each step kept by content digest.
+
+Every step takes and leaves files, so that it runs in this process, in a thread or on another machine, and so that a run
+that was killed goes on from the last whole step. A step's folder appears by one rename, or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from analytics import ANALYTICS
+from analytics.lake import Connection, memory
+from analytics.sensing.readers import READERS
+from data_contracts.contract import ContractError, contracts
+from experiments.pilot import Feed, Pilot, PilotError, suggestion
+from experiments.settings import ROOT, Settings
+
+CODE = ("analytics", "data_contracts", "experiments", "flows")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A feed's source, found.
+
+    Attributes:
+        name: As the pilot file gives it.
+        location: Where it was found: a path, or the name of a rendered scene.
+        digest: SHA-256 of its bytes, or of its name when it is rendered.
+    """
+
+    name: str
+    location: str
+    digest: str
+
+
+@cache
+def code_version() -> str:
+    """Version of the package and a digest of its code, such as `0.1.0+4f1c09b2a8d3`."""
+    from importlib.metadata import version
+
+    digest = hashlib.sha256()
+    for file in sorted(file for folder in CODE for file in (ROOT / folder).rglob("*.py")):
+        digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
+    return f"{version('city-testbed')}+{digest.hexdigest()[:12]}"
+
+
+def digest_of(*parts: object) -> str:
+    """SHA-256 of some plain values, as hexadecimal digits."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def find_source(feed: Feed, settings: Settings, where: str) -> Source:
+    """The first of a feed's sources that is there.
+
+    A source is a path (relative ones count from the working directory, then from the project's root), `fetched:NAME` in
+    the test bed's own sources, `package:NAME/PATH` inside an installed Python package, or `scene:…`, which is rendered.
+
+    Raises:
+        PilotError: None of them is there.
+    """
+    tried = []
+    for name in feed.sources:
+        kind, _, rest = name.partition(":")
+        if kind == "scene":
+            return Source(name, name, hashlib.sha256(name.encode()).hexdigest())
+        if kind == "package":
+            package, _, inner = rest.partition("/")
+            found = importlib.util.find_spec(package)
+            places = [Path(found.origin).parent / inner] if found is not None and found.origin else []
+        elif kind == "fetched":
+            places = [settings.sources / rest]
+        else:
+            places = [Path(name), ROOT / name]
+        for place in places:
+            if place.is_file():
+                return Source(name, str(place), file_digest(place))
+        tried.append(f"'{name}'")
+    raise PilotError(
+        f"{where}: source {' nor '.join(tried)} was found; expected a path, 'fetched:NAME', 'package:NAME/PATH' or "
+        "'scene:…'; correct the feed or fetch the source"
+    )
+
+
+def resolve(pilot: Pilot, path: Path) -> None:
+    """Check all that a pilot names: analytics and their parameters, readers, contracts, the outcome's column.
+
+    Raises:
+        PilotError: Something is unknown; every fault on a line of its own.
+    """
+    faults: list[str] = []
+
+    def known(what: str, name: str, valid: Any) -> bool:
+        if name not in valid:
+            faults.append(f"{what} '{name}' is unknown; expected one of {', '.join(sorted(valid))}{suggestion(name, valid)}")
+        return name in valid
+
+    names = contracts()
+    for number, feed in enumerate(pilot.feeds):
+        known("contract", feed.contract, names)
+        if feed.raw_contract is not None:
+            known("contract", feed.raw_contract, names)
+        if feed.reader is not None:
+            known("reader", feed.reader, READERS)
+        if (feed.reader is None) != (feed.raw_contract is None):
+            faults.append(f"feeds.{number}: reader and raw_contract go together; expected both or neither; add the other")
+        if known("analytic", feed.analytic, ANALYTICS):
+            valid = _parameters(feed.analytic)
+            for name in feed.params:
+                known(f"feeds.{number}: parameter of {feed.analytic}", name, valid)
+            faults.extend(f"feeds.{number}: {fault}" for fault in _arguments(feed, pilot.timezone)[1])
+    if pilot.outcome.contract not in {feed.contract for feed in pilot.feeds}:
+        faults.append(f"outcome.contract is '{pilot.outcome.contract}'; expected the contract of a feed; correct it")
+    if faults:
+        raise PilotError("\n".join(f"{path}: {fault}" for fault in faults))
+
+
+def _parameters(analytic: str) -> dict[str, inspect.Parameter]:
+    """The parameters of an analytic that a pilot file may give."""
+    found = inspect.signature(ANALYTICS[analytic]).parameters
+    return {name: one for name, one in found.items() if one.kind is one.KEYWORD_ONLY and name != "table"}
+
+
+def _arguments(feed: Feed, timezone: str) -> tuple[dict[str, Any], list[str]]:
+    """A feed's parameters as its analytic wants them, and what is wrong with them; the time zone is the pilot's."""
+    hints = get_type_hints(ANALYTICS[feed.analytic])
+    arguments: dict[str, Any] = {}
+    faults = []
+    for name, parameter in _parameters(feed.analytic).items():
+        if name not in feed.params:
+            if name == "timezone":
+                arguments[name] = timezone
+            elif parameter.default is parameter.empty:
+                faults.append(f"parameter '{name}' of {feed.analytic} is missing; add it to params")
+            continue
+        try:
+            arguments[name] = TypeAdapter(hints[name]).validate_python(feed.params[name])
+        except ValidationError as error:
+            fault = error.errors()[0]
+            faults.append(f"parameter '{name}' of {feed.analytic} is {fault['input']!r}; {fault['msg']}; correct it")
+    return arguments, faults
+
+
+def kept(cache_folder: Path, key: str, build: Callable[[Path], None]) -> Path:
+    """The folder of a step's results, built when it is not there; it appears whole or not at all.
+
+    Args:
+        cache_folder: Where results are kept.
+        key: Digest of all that the results depend on.
+        build: Fills an empty folder.
+    """
+    folder = cache_folder / key
+    if folder.is_dir():
+        return folder
+    cache_folder.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f"unfinished-{os.getpid()}-", dir=cache_folder))
+    try:
+        build(unfinished)
+        try:
+            unfinished.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # another process was faster otherwise
+                raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def sweep(cache_folder: Path) -> None:
+    """Remove what killed processes left unfinished."""
+    for folder in cache_folder.glob("unfinished-*"):
+        process = Path("/proc") / folder.name.split("-")[1]
+        if process.parent.is_dir() and not process.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def receive(feed: dict[str, Any], source: dict[str, str], key: str, cache_folder: str) -> str:
+    """Read a source row by row and let its raw contract judge it; returns the folder of the results."""
+    model = Feed.model_validate(feed)
+    assert model.reader is not None and model.raw_contract is not None
+
+    def build(folder: Path) -> None:
+        with memory() as connection:
+            READERS[str(model.reader)](connection, source["location"], table="read")
+            judge_table(connection, "read", str(model.raw_contract), folder)
+
+    return str(kept(Path(cache_folder), key, build))
+
+
+def analyse(feed: dict[str, Any], source: str, is_table: bool, timezone: str, key: str, cache_folder: str) -> str:
+    """Run a feed's analytic on accepted rows (`is_table`) or on the source itself, and let its contract judge the result."""
+    model = Feed.model_validate(feed)
+    arguments, _ = _arguments(model, timezone)
+
+    def build(folder: Path) -> None:
+        with memory() as connection:
+            given = source
+            if is_table:
+                connection.execute(
+                    "CREATE TEMP TABLE received AS SELECT * FROM read_parquet(?)", [f"{source}/accepted.parquet"]
+                )
+                given = "received"
+            ANALYTICS[model.analytic](connection, given, table="analysed", **arguments)
+            judge_table(connection, "analysed", model.contract, folder)
+
+    return str(kept(Path(cache_folder), key, build))
+
+
+def judge_table(connection: Connection, table: str, contract_name: str, folder: Path) -> None:
+    """Gate a table; leaves accepted.parquet, quarantined.parquet, judged.parquet, check.json and expectations.json."""
+    from data_contracts.contract import load_contract
+    from data_contracts.gate import check
+
+    report = check(connection, table, load_contract(contract_name), accepted="accepted", quarantined="quarantined")
+    for name in ("accepted", "quarantined"):
+        connection.execute(f"COPY {name} TO '{folder / name}.parquet' (FORMAT parquet, COMPRESSION zstd)")
+    connection.execute(f"COPY {table} TO '{folder}/judged.parquet' (FORMAT parquet, COMPRESSION zstd)")
+    (folder / "check.json").write_text(json.dumps(report.to_dict()), encoding="utf-8")
+    (folder / "expectations.json").write_text(json.dumps(report.expectations, default=str), encoding="utf-8")
+
+
+def contract_digest(name: str) -> str:
+    """SHA-256 of a contract's file.
+
+    Raises:
+        ContractError: There is no such contract.
+    """
+    files = contracts()
+    if name not in files:
+        raise ContractError(f"contract '{name}' is unknown; expected one of {', '.join(sorted(files))}")
+    return file_digest(files[name])

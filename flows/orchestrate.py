@@ -1,0 +1,158 @@
+"""How steps are run: by Prefect, or directly where no orchestration is wanted.
+
+Prefect's temporary server is used unless a server's address is set. Results are cached by the key of the step; a step's
+retries are for sources that may be away for a moment.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from experiments.settings import Settings, SettingsError
+
+
+class Steps(Protocol):
+    """Runs the steps of a flow."""
+
+    def run(self, step: Callable[..., Any], /, **arguments: Any) -> Any:
+        """Run a step; one whose arguments hold a `key` is cached by it."""
+
+    def report(self, name: str, text: str) -> None:
+        """Show a report (Markdown) beside the run."""
+
+
+@dataclass(frozen=True)
+class Directly:
+    """Runs each step in this process, without Prefect."""
+
+    def run(self, step: Callable[..., Any], /, **arguments: Any) -> Any:
+        """Run a step."""
+        return step(**arguments)
+
+    def report(self, name: str, text: str) -> None:
+        """Show nothing; the caller has the report."""
+
+
+@dataclass(frozen=True)
+class ByPrefect:
+    """Runs each step as a Prefect task inside the current flow run."""
+
+    def run(self, step: Callable[..., Any], /, **arguments: Any) -> Any:
+        """Run a step as a task: cached by its `key`, retried twice when its source fails."""
+        from prefect import task
+        from prefect.cache_policies import NO_CACHE
+
+        name = step.__name__
+        if "key" not in arguments:
+            return task(name=name, cache_policy=NO_CACHE, persist_result=False)(step)(**arguments)
+        key = f"{name}-{arguments['key']}"
+        cached = task(
+            name=name,
+            cache_key_fn=lambda _context, _parameters: key,
+            persist_result=True,
+            retries=2,
+            retry_delay_seconds=[1, 5],
+            retry_condition_fn=_may_pass,
+        )(step)
+        folder = cached.submit(**arguments).result()
+        if not Path(folder).is_dir():  # the cache was cleared, Prefect's memory of it was not
+            folder = cached.with_options(refresh_cache=True).submit(**arguments).result()
+        return folder
+
+    def report(self, name: str, text: str) -> None:
+        """Keep the report as a Prefect artifact."""
+        from prefect.artifacts import create_markdown_artifact
+
+        create_markdown_artifact(key=name.replace("_", "-"), markdown=text)
+
+
+def _may_pass(_task: object, _run: object, state: Any) -> bool:
+    """Whether a failure may pass by itself: a source that is away, not a user's mistake."""
+    return isinstance(state.result(raise_on_failure=False), OSError)
+
+
+def by_prefect(name: str, work: Callable[[Steps], Any], settings: Settings) -> Any:
+    """Run some work as a Prefect flow.
+
+    Args:
+        name: Name of the flow run.
+        work: Receives the steps; what it returns is returned.
+        settings: Chooses the task runner and, by `prefect_api_url`, the server.
+
+    Raises:
+        SettingsError: The task runner `dask` is not installed.
+    """
+    from prefect import flow
+
+    _atomic_results()
+    if not settings.prefect_api_url:
+        _start_server()
+
+    def orchestrated() -> Any:
+        return work(ByPrefect())
+
+    return flow(name=name.replace("_", "-"), task_runner=_runner(settings), persist_result=False)(orchestrated)()
+
+
+def _runner(settings: Settings) -> Any:
+    if settings.runner == "threads":
+        from prefect.task_runners import ThreadPoolTaskRunner
+
+        return ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1)
+    try:
+        from prefect_dask import DaskTaskRunner
+    except ImportError:
+        raise SettingsError(
+            "TESTBED_RUNNER: 'dask' was chosen but 'prefect-dask' is not installed; expected it; "
+            "install it with pip or choose 'threads'"
+        ) from None
+    return DaskTaskRunner()
+
+
+def _atomic_results() -> None:
+    """Make Prefect write its results by rename: half a result of a killed process would break the next one."""
+    from prefect.filesystems import LocalFileSystem
+
+    whole = LocalFileSystem.awrite_path
+    if getattr(whole, "is_atomic", False):
+        return
+
+    async def awrite_path(self: LocalFileSystem, path: str, content: bytes) -> str:
+        final = Path(path) if Path(path).is_absolute() else Path(str(self.basepath)).expanduser() / path
+        unfinished = await whole(self, f"{final}.{os.getpid()}.unfinished", content)
+        Path(unfinished).replace(final)
+        return str(final)
+
+    awrite_path.is_atomic = True  # type: ignore[attr-defined]
+    LocalFileSystem.awrite_path = awrite_path  # type: ignore[method-assign]
+
+
+@cache
+def _start_server() -> None:
+    """Start Prefect's temporary server and have it stopped when this process is gone, however that happens."""
+    from prefect.server.api.server import SubprocessASGIServer
+
+    server = SubprocessASGIServer()
+    server.start()
+    assert server.server_process is not None
+    script = "import os, signal, sys; sys.stdin.buffer.read(); os.kill(int(sys.argv[1]), signal.SIGTERM)"
+    _WATCH.append(
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(server.server_process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    )
+
+
+_WATCH: list[subprocess.Popen[bytes]] = []
+"""Holds the process that outlives this one for a moment; its pipe closes when this process ends."""
