@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import importlib.util
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -117,6 +118,10 @@ def open_lake(catalog: str, files: str, *, read_only: bool = False) -> Connectio
     options = f"DATA_PATH '{files}'" + (", READ_ONLY" if read_only else "")
 
     def attach() -> None:
+        if not read_only and catalog.startswith("sqlite:"):
+            # write-ahead logging: a reader that looks at the lake does not keep a writer waiting, nor the other way round
+            with closing(sqlite3.connect(catalog.removeprefix("sqlite:"), timeout=60)) as plain:
+                plain.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"ATTACH 'ducklake:{catalog}' AS lake ({options})")
         if not read_only:
             with transaction(connection):
@@ -125,7 +130,7 @@ def open_lake(catalog: str, files: str, *, read_only: bool = False) -> Connectio
 
     try:
         retry(attach, undo=lambda: connection.execute("DETACH DATABASE IF EXISTS lake"))
-    except QueryError as error:
+    except (QueryError, sqlite3.Error) as error:
         connection.close()
         first = str(error).splitlines()[0]
         raise LakeError(

@@ -11,6 +11,7 @@ Importing this module imports great_expectations, which takes seconds: import it
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,7 @@ with warnings.catch_warnings():
     from sqlalchemy.pool import StaticPool
 
 DIALECT = "duckdbsession"
+ONE_AT_A_TIME = threading.Lock()  # Great Expectations keeps its current context, and warnings their filters, in globals
 SEVERITY = {"must": "critical", "should": "warning"}
 ROWS = Rule("rows", description="the number of rows", measure="count(*)", limits=())
 
@@ -190,7 +192,7 @@ def _own_expectation(rule: Rule) -> Any:
 
 
 def _run(connection: duckdb.DuckDBPyConnection, batch: str, name: str, expectations: list[Any]) -> dict[str, Any]:
-    with _quiet():
+    with ONE_AT_A_TIME, _quiet():
         context: Any = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
         kwargs = {"creator": lambda: Session(connection), "poolclass": StaticPool}

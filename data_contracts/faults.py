@@ -213,8 +213,12 @@ def _rule_faults(where: str, rule: DataQuality) -> Iterator[str]:
         yield from _one_of(f"{where}: metric", metric, METRICS)
         if metric == "rowCount" and not used:
             yield f"{where}: no operator is given; expected one of {', '.join(OPERATORS)}; add one"
-        if metric == "invalidValues" and "pattern" in (rule.arguments or {}):
-            yield from _pattern_faults(where, (rule.arguments or {})["pattern"])
+        arguments = rule.arguments or {}
+        if metric == "invalidValues" and "pattern" in arguments:
+            yield from _pattern_faults(where, arguments["pattern"])
+        values = arguments.get("validValues", ["any"])
+        if not isinstance(values, list) or all(value is None for value in values):
+            yield f"{where}: validValues is {_short(values)}; expected a list of values; add them"
     if kind == "sql" and not rule.query:
         yield f"{where}: query is missing; expected one SELECT; add it"
     if kind == "sql" and not used:

@@ -8,16 +8,16 @@ from typing import Any, Literal
 
 import duckdb
 
-from data_contracts.casting import cast_of, identifier, literal, plain, sql_type, table
+from data_contracts.casting import cast_of, identifier, literal, sql_type, table
 from data_contracts.contract import Contract, ContractError
 from data_contracts.faults import suggest
 from data_contracts.files import read_file
+from data_contracts.quarantine import Batch, part_rows, require_agreement
 from data_contracts.rules import BATCH, RAW, ROW, ROW_ORDER, Rule, Severity, unexecutable
 from data_contracts.translate import contract_rules
 
 Status = Literal["passed", "failed", "skipped"]
 SOURCE_ROW = "source_row"
-AGREEMENT = "expected the same number; write the rule so that it finds the same rows each time"
 
 
 @dataclass(frozen=True)
@@ -99,23 +99,16 @@ def check(
     given = _given_columns(connection, relation, contract)
     rules = contract_rules(contract, given)
     batch = f"__batch_{contract.id}"
-    prepared: list[str] = []
     try:
         _create_batch(connection, relation, contract, given, batch)
         _require_binding(connection, batch, rules)
         rows, outcomes, document = _execute(connection, batch, contract, rules)
-        conditions = _conditions(connection, batch, rules, outcomes, prepared)
-        _part(connection, batch, contract, given, rules, conditions, accepted, quarantined)
+        counted = {rule.name: outcomes[rule.name].value for rule in rules if rule.refuses_rows}
+        part_rows(connection, Batch(batch, contract, given, rules), counted, accepted=accepted, quarantined=quarantined)
     finally:
-        for name in prepared:
-            connection.execute(f"DROP TABLE IF EXISTS temp.{identifier(name)}")
         connection.execute(f"DROP VIEW IF EXISTS temp.{identifier(batch)}")
         connection.execute(f"DROP TABLE IF EXISTS temp.{identifier(batch + '_rows')}")
-    kept, refused = (
-        _one(connection, f"SELECT count(*) FROM {identifier(accepted)}"),
-        _one(connection, f"SELECT count(*) FROM {identifier(quarantined)}"),
-    )
-    _require_agreement(connection, rules, outcomes, rows, kept, refused, quarantined)
+    kept, refused = require_agreement(connection, rows, counted, accepted=accepted, quarantined=quarantined)
     results = tuple(_result(rule, outcomes.get(rule.name), rows) for rule in rules)
     passed = all(result.status == "passed" for result in results if result.severity == "must")
     return CheckReport(contract.id, contract.version, rows, kept, refused, passed, results, document)
@@ -213,12 +206,19 @@ def _is_table(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
 
 def _require_binding(connection: duckdb.DuckDBPyConnection, batch: str, rules: tuple[Rule, ...]) -> None:
     """Find SQL that does not run before Great Expectations meets it: one bad metric spoils its whole bundle."""
-    for rule in rules:
-        for sql in (rule.measure, rule.reason) if rule.measure and not rule.skipped else ():
-            try:
-                connection.execute(f"EXPLAIN SELECT {str(sql).replace(BATCH, identifier(batch))} FROM {identifier(batch)}")
-            except duckdb.Error as error:
-                raise unexecutable(rule, error) from error
+    view = identifier(batch)
+    live = [rule for rule in rules if rule.measure and not rule.skipped]
+    measures = [(rule, str(rule.measure).replace(BATCH, view)) for rule in live]
+    for written in (measures, [(rule, rule.reason) for rule in live]) if live else ():
+        try:
+            connection.execute(f"EXPLAIN SELECT {', '.join(sql for _, sql in written)} FROM {view}")
+        except duckdb.Error:
+            for rule, sql in written:
+                try:
+                    connection.execute(f"EXPLAIN SELECT {sql} FROM {view}")
+                except duckdb.Error as error:
+                    raise unexecutable(rule, error) from error
+            raise
 
 
 def _execute(
@@ -240,82 +240,6 @@ def _execute(
                         raise unexecutable(suspect, error) from error
             raise ContractError(f"rule '{rule.name}': not executed ({outcome.error}); expected a measure; report this")
     return rows, outcomes, document
-
-
-def _conditions(
-    connection: duckdb.DuckDBPyConnection,
-    batch: str,
-    rules: tuple[Rule, ...],
-    outcomes: dict[str, Any],
-    prepared: list[str],
-) -> dict[str, str]:
-    """SQL condition of each rule that refuses rows; those that need other rows are answered into a table first."""
-    found: dict[str, str] = {}
-    for i, rule in enumerate(rules):
-        if not rule.refuses_rows or rule.skipped:
-            continue
-        found[rule.name] = f"coalesce({rule.failing}, false)"
-        if rule.prepare is not None:
-            name = f"{batch}_rule_{i}"
-            rows = rule.prepare.replace(BATCH, identifier(batch))
-            if outcomes[rule.name].value:
-                connection.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS {rows}")
-                prepared.append(name)
-                found[rule.name] = f"{ROW} IN (SELECT {ROW} FROM {identifier(name)})"
-            else:
-                found[rule.name] = "false"
-    return found
-
-
-def _part(
-    connection: duckdb.DuckDBPyConnection,
-    batch: str,
-    contract: Contract,
-    given: dict[str, str],
-    rules: tuple[Rule, ...],
-    conditions: dict[str, str],
-    accepted: str,
-    quarantined: str,
-) -> None:
-    broken = " OR ".join(condition for condition in conditions.values() if condition != "coalesce(false, false)") or "false"
-    columns = ", ".join(identifier(name) for name in contract.column_names)
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {identifier(accepted)} AS SELECT {columns} FROM {identifier(batch)} WHERE NOT ({broken})"
-    )
-    reasons = {rule.name: rule.reason for rule in rules}
-    names = [f"CASE WHEN {condition} THEN {literal(name)} END" for name, condition in conditions.items()]
-    texts = [f"CASE WHEN {condition} THEN {reasons[name]} END" for name, condition in conditions.items()]
-    values = []
-    for column in contract.columns:
-        name = str(column.name)
-        spelled = identifier(name if sql_type(column) in (None, given[name]) else RAW + name)
-        values.append(f"{literal(name)}, {plain(spelled, given[name])}")
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {identifier(quarantined)} AS SELECT {ROW_ORDER}::BIGINT AS source_row, "
-        f"list_filter([{', '.join(names)}]::VARCHAR[], lambda x: x IS NOT NULL) AS rules, "
-        f"list_filter([{', '.join(texts)}]::VARCHAR[], lambda x: x IS NOT NULL) AS reasons, "
-        f"json_object({', '.join(values)}) AS row FROM {identifier(batch)} WHERE {broken}"
-    )
-
-
-def _require_agreement(
-    connection: duckdb.DuckDBPyConnection,
-    rules: tuple[Rule, ...],
-    outcomes: dict[str, Any],
-    rows: int,
-    kept: int,
-    refused: int,
-    quarantined: str,
-) -> None:
-    """Great Expectations' counts and the quarantine are two ways to the same numbers: they must agree."""
-    if kept + refused != rows:
-        raise ContractError(f"{kept} rows accepted and {refused} quarantined are not the {rows} rows judged; {AGREEMENT}")
-    query = f"SELECT rule, count(*) FROM (SELECT unnest(rules) AS rule FROM {identifier(quarantined)}) GROUP BY rule"
-    counted = {str(rule): int(count) for rule, count in connection.execute(query).fetchall()}
-    for rule in rules:
-        if rule.refuses_rows and not rule.skipped and counted.get(rule.name, 0) != outcomes[rule.name].value:
-            found = f"{counted.get(rule.name, 0)} rows were quarantined but {outcomes[rule.name].value} counted"
-            raise ContractError(f"rule '{rule.name}': {found}; {AGREEMENT}")
 
 
 def _result(rule: Rule, outcome: Any, rows: int) -> RuleResult:

@@ -59,7 +59,7 @@ class Rule:
     @property
     def refuses_rows(self) -> bool:
         """Whether a row that breaks the rule is quarantined."""
-        return self.failing is not None
+        return self.failing is not None and self.skipped is None
 
 
 def keeps(limits: tuple[Limit, ...], value: Any) -> bool:
@@ -122,7 +122,7 @@ def row_rule(name: str, column: str, failing: str, expected: str) -> Rule:
 
 def values_rule(name: str, column: str, values: list[Any]) -> Rule:
     """A rule that a column holds only listed values; see `row_rule`."""
-    allowed = ", ".join(literal(value) for value in values)
+    allowed = ", ".join(literal(value) for value in values if value is not None)  # NOT IN (NULL) is never true
     failing = f"{identifier(column)} NOT IN ({allowed})"
     return row_rule(name, column, failing, f"one of {', '.join(str(value) for value in values)}")
 

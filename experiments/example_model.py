@@ -1,7 +1,7 @@
 """The example submission: a detector of moving people, built here from a few ONNX operators.
 
-It needs no training: what differs between two frames is smoothed with a person-shaped window, and each peak becomes a box. People
-who stand still are invisible to it. It is a baseline to beat, and shows vendors the form of a submission.
+It needs no training: what differs between two frames is smoothed with a person-shaped window, and each peak becomes a box.
+People who stand still are invisible to it. It is a baseline to beat, and shows vendors the form of a submission.
 """
 
 from __future__ import annotations

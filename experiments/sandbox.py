@@ -7,12 +7,14 @@ Three levels, the strongest that works here is taken and recorded:
 * `L2`: own user and network namespace (`unshare`).
 * `L1`: a process with limits only. Refused for a model that nobody here vouches for.
 
-At every level memory, processor time, file size, open files and processes are limited, and the parent kills the whole group when
-the time is up. Frames go in, boxes come out; no truth is ever inside.
+At every level memory, processor time, file size, open files and processes are limited, and the parent kills the whole group
+when the time is up. Frames go in, boxes come out; no truth is ever inside.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import functools
 import importlib.util
 import json
@@ -42,6 +44,7 @@ OUTPUTS = ("boxes", "scores", "labels")
 BYTES_PER_BOX = 400
 COMPLAINT_BYTES = 4096
 START_S = 20.0
+PIPE_BYTES = 1 << 20
 
 
 class SubmissionError(ValueError):
@@ -96,7 +99,7 @@ def command(level: Level, arguments: Sequence[str], model: Path | None = None) -
     for name in ("bin", "sbin", "lib", "lib32", "lib64"):
         folder = Path("/", name)
         if folder.is_symlink():
-            visible += ["--symlink", os.readlink(folder), str(folder)]
+            visible += ["--symlink", str(folder.readlink()), str(folder)]
         elif folder.is_dir():
             visible += ["--ro-bind", str(folder), str(folder)]
     base = Path(sys.base_prefix).resolve()
@@ -191,7 +194,7 @@ class _Conversation:
     ) -> None:
         self._who = model.name
         self._wall_s, self._memory_mb, self._most_bytes = wall_s, memory_mb, most_bytes
-        self._left_s = wall_s + START_S
+        self._left_s, self._mark = wall_s + START_S, time.monotonic()
         self._inbox, self._complaint = bytearray(), bytearray()
         limits = {
             "RLIMIT_AS": memory_mb << 20,
@@ -217,6 +220,9 @@ class _Conversation:
         )
         for stream in (self._in, self._out, self._err):
             os.set_blocking(stream, False)
+        if hasattr(fcntl, "F_SETPIPE_SZ"):  # a frame in few pieces instead of many
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(self._in, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._out, selectors.EVENT_READ)
         self._selector.register(self._err, selectors.EVENT_READ)
@@ -240,13 +246,17 @@ class _Conversation:
     def send(self, data: bytes) -> None:
         """Send one message; answers that come meanwhile are kept."""
         left = memoryview(struct.pack("<I", len(data)) + data)
+        self._mark = time.monotonic()
         self._selector.register(self._in, selectors.EVENT_WRITE)
         try:
             while left:
-                if self._in in self._wait():
+                ready = self._wait()
+                if self._out in ready and not self._fill():
+                    return  # the next receive says why
+                if self._in in ready:
                     left = left[os.write(self._in, left) :]
         except BrokenPipeError:
-            pass  # the next receive says why
+            pass  # as above
         finally:
             self._selector.unregister(self._in)
 
@@ -256,14 +266,12 @@ class _Conversation:
         Raises:
             SubmissionError: It came too late, is too long, is not JSON, is an error, or the runner died.
         """
+        self._mark = time.monotonic()
         while True:
             if len(self._inbox) >= 4:
                 length = int(struct.unpack_from("<I", self._inbox)[0])
                 if length > self._most_bytes:
-                    raise SubmissionError(
-                        f"{self._who}: an answer is '{length}' bytes long; expected at most {self._most_bytes}; "
-                        "return fewer boxes"
-                    )
+                    raise self._flood(length)
                 if len(self._inbox) >= 4 + length:
                     data = bytes(self._inbox[4 : 4 + length])
                     del self._inbox[: 4 + length]
@@ -292,10 +300,10 @@ class _Conversation:
 
     def _wait(self) -> set[int]:
         """Wait for a stream that is ready, and charge the time to the limit."""
-        started = time.monotonic()
         ready = {int(key.fd) for key, _ in self._selector.select(max(0.0, self._left_s))}
-        self._left_s -= time.monotonic() - started
-        if not ready and self._left_s <= 0:
+        now = time.monotonic()
+        self._left_s, self._mark = self._left_s - (now - self._mark), now
+        if self._left_s <= 0:
             raise self._too_slow()
         if self._err in ready:
             chunk = os.read(self._err, 1 << 16)
@@ -305,9 +313,16 @@ class _Conversation:
         return ready
 
     def _fill(self) -> bool:
-        chunk = os.read(self._out, 1 << 20)
+        chunk = os.read(self._out, 1 << 16)
         self._inbox += chunk
+        if len(self._inbox) > 2 * self._most_bytes + (1 << 16):
+            raise self._flood(len(self._inbox))
         return bool(chunk)
+
+    def _flood(self, found: int) -> SubmissionError:
+        return SubmissionError(
+            f"{self._who}: an answer is '{found}' bytes long; expected at most {self._most_bytes}; return fewer boxes"
+        )
 
     def _too_slow(self) -> SubmissionError:
         return SubmissionError(
@@ -414,9 +429,7 @@ def run_model(
             answered += 1
 
 
-def _answer(
-    who: str, frame: int, message: dict[str, Any], road_users: int, max_boxes: int, width: int, height: int
-) -> Answer:
+def _answer(who: str, frame: int, message: dict[str, Any], road_users: int, max_boxes: int, width: int, height: int) -> Answer:
     """Check one answer; nothing that comes out of the sandbox is believed."""
     where = f"{who}: frame {frame}"
     missing = [name for name in (*OUTPUTS, "model_s") if name not in message]

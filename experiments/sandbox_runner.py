@@ -7,6 +7,7 @@ that many bytes. Frames are raw unsigned bytes, answers are JSON.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
@@ -14,6 +15,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO
 
 SHORT = 120
@@ -47,13 +49,11 @@ def limit(limits: dict[str, int]) -> list[str]:
 def inspect_model(path: str) -> dict[str, Any]:
     """Read what the static checks need to know about a model, without running any of it."""
     import onnx
-    from google.protobuf.message import DecodeError
 
-    with open(path, "rb") as file:
-        data = file.read()
+    data = Path(path).read_bytes()
     try:
         model = onnx.ModelProto.FromString(data)
-    except DecodeError as error:
+    except importlib.import_module("google.protobuf.message").DecodeError as error:
         return {"unreadable": str(error)[:SHORT] or "not protobuf"}
     found: dict[str, Any] = {"nodes": 0, "initialiser_bytes": 0}
     domains: set[str] = set()
@@ -135,8 +135,8 @@ def open_model(order: dict[str, Any]) -> tuple[Callable[[Any], Any], Any]:
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    failures = (state.Fail, state.RuntimeException, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf)
-    failures += (state.NoSuchFile, state.NotImplemented, state.NoModel, state.EPFail, RuntimeError, MemoryError)
+    names = "Fail RuntimeException InvalidArgument InvalidGraph InvalidProtobuf NoSuchFile NotImplemented NoModel EPFail"
+    failures = (*(getattr(state, name) for name in names.split()), RuntimeError, MemoryError)
 
     def guarded(call: Callable[[], Any]) -> Any:
         try:
@@ -166,15 +166,15 @@ def answer_frames(order: dict[str, Any], frames: BinaryIO, say: Callable[[dict[s
     run, dtype = open_model(order)
     say({"ready": True})
     size = order["height"] * order["width"] * 3
-    previous: Any = None
+    value: Any = None
     while True:
         head = frames.read(4)
         if len(head) < 4 or struct.unpack("<I", head)[0] != size:
             return
-        image = np.frombuffer(frames.read(size), np.uint8).reshape(order["height"], order["width"], 3)
-        image = np.ascontiguousarray(image.transpose(2, 0, 1)).astype(dtype)
-        value = np.stack([image if previous is None else previous, image])
-        previous = image
+        image = np.frombuffer(frames.read(size), np.uint8).reshape(order["height"], order["width"], 3).transpose(2, 0, 1)
+        if value is None:
+            value = np.stack([image, image]).astype(dtype)
+        value[0], value[1] = value[1], image
         started = time.perf_counter()
         outputs = run(value)
         model_s = time.perf_counter() - started

@@ -227,8 +227,8 @@ class Results:
     def take(self, index: npt.NDArray[np.int64]) -> Results:
         """The same results with other clips, in another order or repeated."""
         clips = tuple(self.clips[i] for i in index)
-        arrays = [getattr(self, name)[index] for name in _ARRAYS]
-        return Results(clips, self.road_users, *arrays, self.base_factor)
+        arrays = {name: getattr(self, name)[index] for name in ARRAYS}
+        return Results(clips=clips, road_users=self.road_users, base_factor=self.base_factor, **arrays)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as lists, for JSON."""
@@ -237,11 +237,16 @@ class Results:
     @staticmethod
     def from_dict(document: Mapping[str, Any]) -> Results:
         """Read what `to_dict` wrote."""
-        arrays = [np.array(document[name], dtype=np.float64) for name in _ARRAYS]
-        return Results(tuple(document["clips"]), tuple(document["road_users"]), *arrays, float(document["base_factor"]))
+        arrays = {name: np.array(document[name], dtype=np.float64) for name in ARRAYS}
+        return Results(
+            clips=tuple(document["clips"]),
+            road_users=tuple(document["road_users"]),
+            base_factor=float(document["base_factor"]),
+            **arrays,
+        )
 
 
-_ARRAYS = (
+ARRAYS = (
     *("counted", "reference", "counted_segments", "reference_segments"),
     *("video_s", "model_s", "timed_frames", "frames", "answered"),
 )
@@ -329,7 +334,7 @@ class Score:
 
 def draws(clips: int, *, seed: int, count: int = DRAWS) -> npt.NDArray[np.int64]:
     """Clips drawn with replacement, shape `(count, clips)`; the same for every model, so that comparisons are paired."""
-    return np.random.default_rng(seed).integers(0, clips, (count, clips))
+    return np.sort(np.random.default_rng(seed).integers(0, clips, (count, clips)), axis=1)
 
 
 def bootstrap(figure: Callable[[npt.NDArray[np.int64]], float], index: npt.NDArray[np.int64]) -> tuple[float, float]:
@@ -347,10 +352,11 @@ def bootstrap(figure: Callable[[npt.NDArray[np.int64]], float], index: npt.NDArr
     Raises:
         ScoringError: The figure is undefined in more than one draw of ten.
     """
-    values = []
-    for drawn in index:
+    values: list[float] = []
+    # With few clips many draws are the same: each is computed once.
+    for drawn, times in zip(*np.unique(index, axis=0, return_counts=True), strict=True):
         try:
-            values.append(figure(drawn))
+            values += [figure(drawn)] * int(times)
         except ScoringError:
             continue
     if len(values) < 0.9 * len(index):
@@ -372,27 +378,15 @@ def score(results: Results, metrics: Sequence[str], *, seed: int) -> dict[str, S
     if unknown:
         raise ScoringError(f"metric '{unknown[0]}' is unknown; expected one of {', '.join(METRICS)}; correct the task")
     index = draws(len(results.clips), seed=seed)
-    # Each draw is cut out once and shared by all metrics.
-    resampled = {drawn.tobytes(): results.take(drawn) for drawn in index}
     scores = {}
     for name in metrics:
-        figure = METRICS[name].figure
-        # Equal draws give equal figures: with few clips many repeat.
-        lower, upper = bootstrap(_once(lambda drawn, figure=figure: figure(resampled[drawn.tobytes()])), index)
-        scores[name] = Score(figure(results), lower, upper)
+        lower, upper = bootstrap(_resampled(METRICS[name].figure, results), index)
+        scores[name] = Score(METRICS[name].figure(results), lower, upper)
     return scores
 
 
-def _once(figure: Callable[[npt.NDArray[np.int64]], float]) -> Callable[[npt.NDArray[np.int64]], float]:
-    known: dict[bytes, float] = {}
-
-    def remembered(drawn: npt.NDArray[np.int64]) -> float:
-        key = np.sort(drawn).tobytes()
-        if key not in known:
-            known[key] = figure(drawn)
-        return known[key]
-
-    return remembered
+def _resampled(figure: Callable[[Results], float], results: Results) -> Callable[[npt.NDArray[np.int64]], float]:
+    return lambda drawn: figure(results.take(drawn))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from analytics.video.count import Line, parse_line
+from analytics.video.lines import Line, parse_line
 from analytics.video.source import SourceError
 from experiments.scoring import GATES, METRICS
 
@@ -111,9 +111,9 @@ class Limits(_Part):
         max_boxes: Most boxes in one frame.
     """
 
-    wall_s: float = Field(60, gt=0, le=3600)
-    memory_mb: int = Field(2048, ge=512, le=65536)
-    max_boxes: int = Field(300, gt=0, le=10_000)
+    wall_s: float = Field(gt=0, le=3600)
+    memory_mb: int = Field(ge=512, le=65536)
+    max_boxes: int = Field(gt=0, le=10_000)
 
 
 class Budget(_Part):
@@ -152,7 +152,7 @@ class Task(_Part):
     asks: str = Field(min_length=10)
     accepts: Accepts
     input: Input = Input()
-    limits: Limits = Limits()
+    limits: Limits = Field(default_factory=lambda: Limits(wall_s=60, memory_mb=2048, max_boxes=300))
     video: Video
     lines: tuple[str, ...] = Field(min_length=1)
     road_users: tuple[str, ...] = Field(min_length=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,7 +187,8 @@ def _log_model(uri: str, run_id: str, path: Path) -> None:
 
     os.environ.setdefault("MLFLOW_TRACKING_URI", uri)
     mlflow.set_tracking_uri(uri)
-    with mlflow.start_run(run_id=run_id):
+    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # MLflow warns of type hints of its own
         mlflow.onnx.log_model(
             graph,
             name="model",

@@ -53,7 +53,7 @@ def count_video(
     parsed = [parse_line(line) for line in lines]
     _check_outputs(source, events, tracks, preview)
     with ExitStack() as stack:
-        track_file = stack.enter_context(open(f"{tracks}.part", "w", encoding="utf-8")) if tracks else None
+        track_file = stack.enter_context(Path(f"{tracks}.part").open("w", encoding="utf-8")) if tracks else None
         if track_file is not None:
             stack.callback(Path(track_file.name).unlink, missing_ok=True)
 
@@ -76,7 +76,7 @@ def count_video(
             print(file=sys.stderr)
         if track_file is not None and tracks is not None:
             track_file.flush()
-            os.replace(track_file.name, tracks)
+            Path(track_file.name).replace(tracks)
     if events is not None:
         _write_events(events, counts)
     return {
@@ -109,9 +109,7 @@ def _check_outputs(source: str, *outputs: str | None) -> None:
             continue
         path = Path(output)
         if path.resolve() in taken:
-            raise SourceError(
-                f"{output}: found 'the name of another file of this count'; expected a new name; choose another"
-            )
+            raise SourceError(f"{output}: found 'the name of another file of this count'; expected a new name; choose another")
         if not path.parent.is_dir() or path.is_dir() or not os.access(path.parent, os.W_OK):
             raise SourceError(
                 f"{output}: found 'no place to write'; expected a file in an existing folder; choose another path"
@@ -136,7 +134,7 @@ def _write_events(path: str, counts: Counts) -> None:
         for event in counts.events:
             row = (f"{event.time_s:.3f}", event.frame, event.line, event.direction, event.road_user, event.track_id)
             writer.writerow(row)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _show(done: int, frames: int | None) -> None:

@@ -160,9 +160,9 @@ def _stuck(connection: Connection) -> None:
                    step - row_number() OVER (PARTITION BY site_id ORDER BY step) AS run
             FROM footfall_hours WHERE crossings = 0
         ), judged AS (
-            SELECT site_id, step, sum(usual) OVER (PARTITION BY site_id, run) AS missed
-            FROM runs LEFT JOIN usual USING (site_id)
-            WHERE usual.day = dayofweek(wall_at) AND usual.hour = hour(wall_at)
+            SELECT runs.site_id, step, sum(coalesce(usual, 0)) OVER (PARTITION BY runs.site_id, run) AS missed
+            FROM runs LEFT JOIN usual
+                 ON usual.site_id = runs.site_id AND day = dayofweek(wall_at) AND hour = hour(wall_at)
         )
         SELECT site_id, step FROM judged WHERE missed >= {STUCK_USUAL_COUNT}
         """

@@ -254,9 +254,7 @@ def _check_inside(line: Line, size: tuple[int, int]) -> None:
     )
     if outside:
         ends = f"{line.x1:g},{line.y1:g},{line.x2:g},{line.y2:g}"
-        raise SourceError(
-            f"line {line.name}: '{ends}' lies outside; expected a line in {width}x{height}; correct the line"
-        )
+        raise SourceError(f"line {line.name}: '{ends}' lies outside; expected a line in {width}x{height}; correct the line")
 
 
 def _check_road_users(road_users: Sequence[str], detector: str, find: Detector) -> None:
@@ -268,8 +266,6 @@ def _check_road_users(road_users: Sequence[str], detector: str, find: Detector) 
         raise SourceError(f"{detector}: road users are '[]'; expected at least one of {', '.join(known)}; add one")
     for road_user in road_users:
         if road_user not in known:
-            raise SourceError(
-                f"{detector}: road user '{road_user}' is unknown; expected one of {', '.join(known)}; choose one"
-            )
+            raise SourceError(f"{detector}: road user '{road_user}' is unknown; expected one of {', '.join(known)}; choose one")
         if list(road_users).count(road_user) > 1:
             raise SourceError(f"{detector}: road user '{road_user}' is given 'twice'; expected once; remove one")

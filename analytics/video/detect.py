@@ -81,12 +81,7 @@ class OnnxDetector:
         names = [output.name for output in outputs]
         self._yolox = len(outputs) == 1 and len(outputs[0].shape) == 3 and outputs[0].shape[2] == 85
         self._outputs = [names[0]] if self._yolox else ["boxes", "scores", "labels"]
-        if (
-            len(inputs) != 1
-            or len(shape) != 4
-            or shape[1] != 3
-            or inputs[0].type not in ("tensor(float)", "tensor(uint8)")
-        ):
+        if len(inputs) != 1 or len(shape) != 4 or shape[1] != 3 or inputs[0].type not in ("tensor(float)", "tensor(uint8)"):
             found = ", ".join(f"{item.name} {item.shape} {item.type}" for item in inputs)
             raise SourceError(
                 f"{path}: the input is '{found}'; expected one float or uint8 [1, 3, height, width]; convert the model"
@@ -127,8 +122,7 @@ class OnnxDetector:
             scores, labels = answers[1].reshape(-1).astype(np.float32), answers[2].reshape(-1).astype(np.int64)
         if not len(boxes) == len(scores) == len(labels) or not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
             raise SourceError(
-                f"{self._path}: a frame gave '{len(boxes)} boxes'; expected as many finite scores and labels; "
-                "correct the model"
+                f"{self._path}: a frame gave '{len(boxes)} boxes'; expected as many finite scores and labels; correct the model"
             )
         keep = (scores >= self._min_score) & np.isin(labels, list(self._classes))
         boxes, scores, labels = boxes[keep] * scale, scores[keep], labels[keep]
@@ -152,9 +146,7 @@ class OnnxDetector:
             padded[: inner.shape[0], : inner.shape[1]] = inner
             image, scale = padded, scale / np.float32(ratio)
         elif self._size is not None and self._size != (height, width):
-            image = cv2.resize(image, (self._size[1], self._size[0]), interpolation=cv2.INTER_AREA).astype(
-                np.uint8, copy=False
-            )
+            image = cv2.resize(image, (self._size[1], self._size[0]), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
             scale = np.array([width / self._size[1], height / self._size[0]] * 2, dtype=np.float32)
         return np.ascontiguousarray(image.transpose(2, 0, 1)).astype(self._type, copy=False), scale
 
@@ -175,9 +167,7 @@ def make_detector(name: str, *, frame_rate: float = 10.0) -> Detector:
         return MotionDetector(frame_rate=frame_rate)
     if name.endswith(".onnx"):
         return OnnxDetector(name)
-    raise SourceError(
-        f"{name}: found 'an unknown detector'; expected motion or the path of a model.onnx; choose one of these"
-    )
+    raise SourceError(f"{name}: found 'an unknown detector'; expected motion or the path of a model.onnx; choose one of these")
 
 
 def _session(path: str, threads: int) -> onnxruntime.InferenceSession:
@@ -238,9 +228,7 @@ def _decode_yolox(answer: Float, size: tuple[int, int], min_score: float) -> tup
     return boxes, scores[keep].astype(np.float32), labels[keep].astype(np.int64)
 
 
-def _suppress(
-    boxes: Float, scores: Float, labels: npt.NDArray[np.int64], overlap: float = 0.5
-) -> npt.NDArray[np.int64]:
+def _suppress(boxes: Float, scores: Float, labels: npt.NDArray[np.int64], overlap: float = 0.5) -> npt.NDArray[np.int64]:
     """Indices of the boxes that remain when a better box of the same class hides those it overlaps."""
     order = np.argsort(-scores, kind="stable")
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])

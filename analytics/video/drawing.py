@@ -60,9 +60,7 @@ def draw_person(image: Image, person: Person, row: int, light: Light, shade: flo
     gain = GAIN[light]
     lift = 40 if light == "rain" else 0
     skin, top, trousers = (
-        tuple(
-            min(255.0, part * share * (0.75 if lift else 1.0) + lift) for part, share in zip(colour, gain, strict=True)
-        )
+        tuple(min(255.0, part * share * (0.75 if lift else 1.0) + lift) for part, share in zip(colour, gain, strict=True))
         for colour in person.colours
     )
     one = 1 << _SUBPIXEL
@@ -76,9 +74,7 @@ def draw_person(image: Image, person: Person, row: int, light: Light, shade: flo
     raised = 0.03 * abs(math.cos(phase))
     for leg in (-1.0, 1.0):
         up = limb / 2 / tall + (raised if leg * math.cos(phase) > 0 else 0.0)
-        cv2.line(
-            image, at(0.15 * leg, 0.5), at(0.15 * leg + 0.55 * leg * swing, up), trousers, limb, cv2.LINE_AA, _SUBPIXEL
-        )
+        cv2.line(image, at(0.15 * leg, 0.5), at(0.15 * leg + 0.55 * leg * swing, up), trousers, limb, cv2.LINE_AA, _SUBPIXEL)
     body = [at(-0.5, 0.83), at(0.5, 0.83), at(0.42, 0.46), at(-0.42, 0.46)]
     cv2.fillConvexPoly(image, np.array(body, dtype=np.int32), top, cv2.LINE_AA, _SUBPIXEL)
     for arm in (-1.0, 1.0):
@@ -135,9 +131,7 @@ def draw_street(width: int, height: int, rng: np.random.Generator) -> Image:
         image[row : row + 2] *= 0.88
     for column in range(-width, 2 * width, max(24, width // 14)):
         centre = width / 2
-        cv2.line(
-            image, (round(centre + (column - centre) * 0.6), wall), (column, kerb), (146, 150, 154), 1, cv2.LINE_AA
-        )
+        cv2.line(image, (round(centre + (column - centre) * 0.6), wall), (column, kerb), (146, 150, 154), 1, cv2.LINE_AA)
     image[kerb : kerb + 6] = (190, 194, 196)
     for scale, strength in ((1, 6.0), (6, 7.0), (40, 8.0)):
         grain = rng.normal(0.0, strength, (height // scale + 2, width // scale + 2)).astype(np.float32)

@@ -72,9 +72,7 @@ def parse_line(text: str) -> Line:
     parts = [part.strip() for part in rest.split(",")]
     name = name.strip()
     if not equals or not name or len(parts) not in (4, 6) or not all(parts):
-        raise SourceError(
-            f"line: found '{text}'; expected {form}; give four coordinates and, if you like, two directions"
-        )
+        raise SourceError(f"line: found '{text}'; expected {form}; give four coordinates and, if you like, two directions")
     try:
         x1, y1, x2, y2 = (float(part) for part in parts[:4])
     except ValueError:
@@ -82,13 +80,9 @@ def parse_line(text: str) -> Line:
             f"line {name}: coordinates are '{','.join(parts[:4])}'; expected four numbers; write {form}"
         ) from None
     if not all(math.isfinite(value) for value in (x1, y1, x2, y2)):
-        raise SourceError(
-            f"line {name}: coordinates are '{','.join(parts[:4])}'; expected finite numbers; correct the line"
-        )
+        raise SourceError(f"line {name}: coordinates are '{','.join(parts[:4])}'; expected finite numbers; correct the line")
     if (x1, y1) == (x2, y2):
-        raise SourceError(
-            f"line {name}: both points are '{parts[0]},{parts[1]}'; expected two points; correct the line"
-        )
+        raise SourceError(f"line {name}: both points are '{parts[0]},{parts[1]}'; expected two points; correct the line")
     if len(parts) == 6:
         if parts[4] == parts[5]:
             raise SourceError(f"line {name}: both directions are '{parts[4]}'; expected two names; rename one")
@@ -184,9 +178,7 @@ class LineCounter:
         names = [line.name for line in lines]
         for name in names:
             if names.count(name) > 1:
-                raise SourceError(
-                    f"line {name}: given '{names.count(name)}' times; expected different names; rename one"
-                )
+                raise SourceError(f"line {name}: given '{names.count(name)}' times; expected different names; rename one")
         self._lines = tuple(lines)
         self._hysteresis_px = hysteresis_px
         self._passages: dict[int, list[_Passage]] = {}
@@ -240,9 +232,7 @@ class LineCounter:
                 side = 1 if distance > 0 else -1
                 if passage.side == -side and passage.met_inside:
                     direction = line.to_right if side > 0 else line.to_left
-                    found.append(
-                        Crossing(line.name, direction, road_user, track_id, passage.met_at_s, passage.met_frame)
-                    )
+                    found.append(Crossing(line.name, direction, road_user, track_id, passage.met_at_s, passage.met_frame))
                 passage.side = side
             passage.point, passage.distance = point, distance
         return found

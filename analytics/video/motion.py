@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -10,14 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.video.detect import Detections, Float, Image
+from analytics.video.scale import PersonScale
 
 if TYPE_CHECKING:
     from cv2.typing import MatLike
 
 _WORKING_WIDTH = 384  # pixels across; finer detail does not help a silhouette and costs time
 _SILHOUETTE = 0.5  # share of a walking person's box that the body fills
-_SPLIT_WIDE, _SPLIT_TALL, _SPLIT_AREA = 1.5, 1.35, 1.3  # a blob this much larger than usual may hold several people
-_SPLIT_GAIN = 0.5  # share of a silhouette that a further person must explain
+_SPLIT_WIDE, _SPLIT_TALL, _SPLIT_AREA = 1.35, 1.25, 1.3  # a blob this much larger than usual may hold several people
+_SPLIT_GAIN = 0.4  # share of a silhouette that a further person must explain
 
 _Box = tuple[float, float, float, float]
 _Part = tuple[float, float, float, float, float]
@@ -45,7 +45,7 @@ class MotionDetector:
         self._noise: Float | None = None
         self._limit: Image | None = None
         self._calls = 0
-        self.scale = _Scale()
+        self.scale = PersonScale()
 
     def prime(self, images: Iterable[Image]) -> None:
         """Learn the empty street and the size of people from pictures of the first seconds, read one at a time."""
@@ -88,6 +88,7 @@ class MotionDetector:
         found = self._people(_drop_shadows(mask, small, still, self.scale))
         if self._calls % self._every == 0:
             self._follow(small, mask, difference)
+            self._forget_ghosts(small, mask, found[0])
         self._calls += 1
         return found
 
@@ -117,6 +118,30 @@ class MotionDetector:
         cv2.accumulateWeighted(small, self._background, self._rate_hidden, hidden)
         cv2.accumulateWeighted(difference, self._noise, self._rate, seen)
         self._refresh()
+
+    def _forget_ghosts(self, small: MatLike, mask: MatLike, boxes: Float) -> None:
+        """Where someone stood while the background was learned and has left since, take the ground that is seen now.
+
+        Such a ghost has its outline in the background and not in the picture; a person has it the other way round.
+        """
+        import cv2
+
+        assert self._background is not None and self._still is not None
+        outline = cv2.subtract(mask, cv2.erode(mask, np.ones((3, 3), np.uint8)))
+        windows = [*boxes.tolist(), *(part[:4] for part in _outlines(mask) if part[4] >= 30)]
+        changed = False
+        for x1, y1, x2, y2 in windows:
+            window = (slice(max(0, int(y1) - 2), int(y2) + 3), slice(max(0, int(x1) - 2), int(x2) + 3))
+            edge = outline[window] > 0
+            if edge.sum() < 12:
+                continue
+            now, then = _steepness(small[window])[edge].mean(), _steepness(self._still[window])[edge].mean()
+            if then > 1.5 * now + 4:
+                gone = mask[window] > 0
+                self._background[window][gone] = small[window][gone]
+                changed = True
+        if changed:
+            self._refresh()
 
     def _people(self, body: MatLike) -> tuple[Float, Float]:
         """Boxes of people at working size from the silhouette mask."""
@@ -219,68 +244,13 @@ class MotionDetector:
         return found
 
 
-class _Scale:
-    """How tall and wide a person is at each row of the picture, learned from blobs that stand alone."""
-
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, float, float]] = deque(maxlen=600)
-        self._slope = 0.0
-        self._offset = 0.0
-        self._aspect = 0.4
-        self._new = 0
-        self.known = False
-
-    def learn(self, foot: float, tall: float, wide: float) -> None:
-        """Remember a blob of a plausible shape; look at all of them again from time to time."""
-        if not 1.4 <= tall / wide <= 5.0 or tall < 6:
-            return
-        self._seen.append((foot, tall, wide))
-        self._new += 1
-        if self._new >= (60 if self.known else 12):
-            self._new = 0
-            self._fit()
-
-    def at(self, foot: float) -> tuple[float, float]:
-        """Usual height and width of a person whose feet are at a row. [px]."""
-        tall = max(6.0, self._offset + self._slope * foot)
-        return tall, self._aspect * tall
-
-    def foot_below(self, top: float) -> float:
-        """Row of the feet of a usual person whose head is at a row. [px]."""
-        return (top + self._offset) / (1.0 - self._slope)
-
-    def _fit(self) -> None:
-        """A straight line through the heights, by iteratively reweighted least squares (Huber)."""
-        foot, tall, wide = np.array(self._seen).T
-        weights = np.ones_like(tall)
-        middle = float(np.median(foot))
-        offset, slope = float(np.median(tall)), 0.0
-        for _ in range(15):
-            spread = float((weights * (foot - middle) ** 2).sum())
-            mean_foot = float((weights * (foot - middle)).sum() / weights.sum())
-            mean_tall = float((weights * tall).sum() / weights.sum())
-            prior = len(foot) * 15.0**2  # rows hardly differ: then the line stays level
-            slope = float((weights * (foot - middle - mean_foot) * (tall - mean_tall)).sum()) / (spread + 0.1 * prior)
-            slope = min(max(slope, 0.0), 0.6)
-            offset = mean_tall - slope * mean_foot
-            error = np.abs(tall - offset - slope * (foot - middle))
-            limit = max(1.0, 1.345 * 1.4826 * float(np.median(error)))
-            weights = np.minimum(1.0, limit / np.maximum(error, 1e-9))
-        self._slope, self._offset = slope, offset - slope * middle
-        self._aspect = min(max(float(np.median(wide / tall)), 0.25), 0.6)
-        self.known = True
-
-
-def _outlines(mask: MatLike) -> list[_Part]:
-    """Bounding box and area (holes filled) of each connected part of a mask."""
+def _steepness(picture: MatLike) -> npt.NDArray[np.float32]:
+    """How much the brightness changes from pixel to pixel."""
     import cv2
 
-    parts = []
-    for outline in cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]:
-        x, y, w, h = cv2.boundingRect(outline)
-        area = cv2.contourArea(outline) + len(outline) / 2 + 1  # the outline runs through the middle of border pixels
-        parts.append((float(x), float(y), float(x + w), float(y + h), float(area)))
-    return parts
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0, None, 3, 0.25), cv2.Sobel(grey, cv2.CV_32F, 0, 1, None, 3, 0.25)
+    return np.asarray(cv2.magnitude(across, down), dtype=np.float32)
 
 
 def _gain(small: MatLike, still: MatLike) -> float:
@@ -292,7 +262,7 @@ def _gain(small: MatLike, still: MatLike) -> float:
     return float(np.clip(np.median(now[bright] / then[bright]), 0.6, 1.6))
 
 
-def _drop_shadows(mask: MatLike, small: MatLike, still: MatLike, scale: _Scale) -> MatLike:
+def _drop_shadows(mask: MatLike, small: MatLike, still: MatLike, scale: PersonScale) -> MatLike:
     """Remove what only darkens the ground without changing its colour, unless it lies within a body.
 
     Source:
@@ -308,9 +278,7 @@ def _drop_shadows(mask: MatLike, small: MatLike, still: MatLike, scale: _Scale) 
     then = still[rows, columns].astype(np.float32).T
     dot = now[0] * then[0] + now[1] * then[1] + now[2] * then[2]
     share = dot / np.maximum(then[0] * then[0] + then[1] * then[1] + then[2] * then[2], 1.0)
-    colour = np.maximum(
-        np.maximum(abs(now[0] - share * then[0]), abs(now[1] - share * then[1])), abs(now[2] - share * then[2])
-    )
+    colour = np.maximum(np.maximum(abs(now[0] - share * then[0]), abs(now[1] - share * then[1])), abs(now[2] - share * then[2]))
     brightest = np.maximum(np.maximum(then[0], then[1]), then[2])
     shadow = (share > 0.5) & (share < 0.96) & (colour < 6.0 + 0.03 * brightest)
     sure = mask.copy()

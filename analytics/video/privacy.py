@@ -76,9 +76,7 @@ class PreviewWriter:
         if not path.endswith(".mp4"):
             raise SourceError(f"{path}: the preview's name ends in '{Path(path).suffix}'; expected .mp4; rename it")
         if not Path(path).parent.is_dir():
-            raise SourceError(
-                f"{path}: folder '{Path(path).parent}' is missing; expected an existing folder; create it"
-            )
+            raise SourceError(f"{path}: folder '{Path(path).parent}' is missing; expected an existing folder; create it")
         self._size = (size[0] - size[0] % 2, size[1] - size[1] % 2)
         self._lines = tuple(lines)
         self._writer = cv2.VideoWriter(path, cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), frame_rate, self._size)
@@ -89,9 +87,7 @@ class PreviewWriter:
         """Use the writer in a `with` block, which completes the file at its end."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Complete the file."""
         self._writer.release()
 

@@ -144,9 +144,7 @@ class Scene:
     def _still(self) -> tuple[Image, float]:
         """The empty street in this light, and how much darker a cast shadow is."""
         rng = np.random.default_rng((self.seed, 1))
-        image = draw_street(self.width, self.height, rng).astype(np.float32) * np.array(
-            GAIN[self.light], dtype=np.float32
-        )
+        image = draw_street(self.width, self.height, rng).astype(np.float32) * np.array(GAIN[self.light], dtype=np.float32)
         if self.light == "dusk":
             rows, columns = np.mgrid[0 : self.height, 0 : self.width].astype(np.float32)
             for share in (0.2, 0.75):
@@ -219,9 +217,7 @@ def street(
     }
     for parameter, (value, low, high) in limits.items():
         if not low <= value <= high:
-            raise SourceError(
-                f"{name}: {parameter} is '{value}'; expected {low} to {high}; correct the scene's parameters"
-            )
+            raise SourceError(f"{name}: {parameter} is '{value}'; expected {low} to {high}; correct the scene's parameters")
     rng = np.random.default_rng((seed, 0))
     planned: list[Person] = []
     time_s = -15.0 + rng.exponential(60.0 / people) if people else math.inf
@@ -257,7 +253,7 @@ def _walkers(
     kind = rng.random()
     stops, turns = kind < 0.12, 0.12 <= kind < 0.18
     if meets:
-        stops, turns, stop_at = True, False, 0.5
+        stops, turns = True, False
     people = []
     for member in range(2 if meets else together):
         way = -heading if meets and member else heading
@@ -271,7 +267,7 @@ def _walkers(
                 way,
                 y,
                 speed_ms,
-                (stops, turns, stop_at, stop_s),
+                (stops, turns, 0.97 - stop_at if meets and member else stop_at, stop_s),
                 (width, height, frame_rate, seconds),
             )
         )

@@ -19,6 +19,10 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import cv2
 
+# OpenCV and its FFmpeg read these once, at their first use: they must be there before.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
 Image = npt.NDArray[np.uint8]
 
 SCENE_VERSION = 1  # part of a scene's digest: raise it whenever the rendering changes
@@ -86,9 +90,7 @@ class Source:
         """Use the source in a `with` block, which closes the file at its end."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close the file."""
         self.close()
 
@@ -136,9 +138,7 @@ def open_source(source: str, *, frame_rate: float | None = None) -> Source:
             parameter of the scene is unknown or outside its range.
     """
     if frame_rate is not None and not (math.isfinite(frame_rate) and 0.1 <= frame_rate <= 1000):
-        raise SourceError(
-            f"{source}: frame rate is '{frame_rate}'; expected 0.1 to 1000 per second; correct the frame rate"
-        )
+        raise SourceError(f"{source}: frame rate is '{frame_rate}'; expected 0.1 to 1000 per second; correct the frame rate")
     if source.startswith("scene:"):
         return _open_scene(source, frame_rate)
     return _open_file(source, frame_rate)
@@ -156,9 +156,7 @@ def _open_file(source: str, frame_rate: float | None) -> Source:
             if not head:
                 raise SourceError(f"{source}: found '0 bytes'; expected a video file; copy the file again")
     except OSError as error:
-        raise SourceError(
-            f"{source}: found '{error.strerror}'; expected a readable file; check its permissions"
-        ) from error
+        raise SourceError(f"{source}: found '{error.strerror}'; expected a readable file; check its permissions") from error
 
     import cv2
 
@@ -169,23 +167,17 @@ def _open_file(source: str, frame_rate: float | None) -> Source:
     capture = _capture(source)
     try:
         if not capture.isOpened():
-            raise SourceError(
-                f"{source}: found 'no video in it'; expected a video that FFmpeg reads; convert it to MP4 or AVI"
-            )
+            raise SourceError(f"{source}: found 'no video in it'; expected a video that FFmpeg reads; convert it to MP4 or AVI")
         declared_rate = float(capture.get(cv2.CAP_PROP_FPS))
         declared = float(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         read, first = capture.read()
     finally:
         capture.release()
     if not read:
-        raise SourceError(
-            f"{source}: found 'no readable frame'; expected at least 1 frame; copy or convert the file again"
-        )
+        raise SourceError(f"{source}: found 'no readable frame'; expected at least 1 frame; copy or convert the file again")
     rate = frame_rate if frame_rate is not None else declared_rate
     if not (math.isfinite(rate) and 0.1 <= rate <= 1000):
-        raise SourceError(
-            f"{source}: frame rate is '{rate}'; expected 0.1 to 1000 per second; give the frame rate yourself"
-        )
+        raise SourceError(f"{source}: frame rate is '{rate}'; expected 0.1 to 1000 per second; give the frame rate yourself")
     frames = int(declared) if math.isfinite(declared) and 1 <= declared < 2**53 else None
 
     def images() -> Iterator[Image]:
@@ -259,8 +251,6 @@ def _open_scene(source: str, frame_rate: float | None) -> Source:
 
 def _capture(path: str) -> cv2.VideoCapture:
     """An FFmpeg reader that keeps its complaints to itself: they become our own errors."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     import cv2
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

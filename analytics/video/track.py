@@ -163,9 +163,7 @@ class Tracker:
         dy = np.where(np.abs(dy) < np.abs(dy_top), dy, dy_top)
         distance = np.hypot(dx, dy) / tall
         ratio = np.abs(np.log((offered[:, 3] - offered[:, 1])[None, :] / tall))
-        gate = np.array(
-            [0.35 + 0.25 * min(1.0, state.track.missed_s) + (0.25 if state.hits < 3 else 0.0) for state in group]
-        )
+        gate = np.array([0.35 + 0.25 * min(1.0, state.track.missed_s) + (0.25 if state.hits < 3 else 0.0) for state in group])
         cost = distance + 0.25 * ratio
         cost[(distance > gate[:, None]) | (ratio > 0.9)] = 1e3
         rows, columns = linear_sum_assignment(cost)
@@ -175,9 +173,7 @@ class Tracker:
             if cost[row, column] < 1e3
         ]
 
-    def _see(
-        self, state: _State, box: npt.NDArray[np.float64], detections: Detections, column: int, time_s: float
-    ) -> None:
+    def _see(self, state: _State, box: npt.NDArray[np.float64], detections: Detections, column: int, time_s: float) -> None:
         x1, y1, x2, y2 = box.tolist()
         state.correct((x1 + x2) / 2, y2, x2 - x1, y2 - y1)
         track = state.track

@@ -112,6 +112,11 @@ def test_all_faults_are_reported_at_once() -> None:
         ),
         ("logicalType: string", "logicalType: string, quality: [{type: sql, mustBe: 0}]", "query is missing"),
         (
+            "logicalType: string",
+            "logicalType: string, quality: [{metric: invalidValues, mustBe: 0, arguments: {validValues: [null]}}]",
+            "validValues is [None]",
+        ),
+        (
             "status: active",
             "status: active\ncustomProperties: [{property: testbed.smal_count, value: 1}]",
             "testbed.small_count",

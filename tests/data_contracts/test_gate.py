@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,17 @@ from data_contracts.contract import Contract, ContractError, load_contract, pars
 from data_contracts.gate import CheckReport, RuleResult, check, check_file
 
 HOURLY = load_contract("counts_hourly")
-HEADER = "source_row BIGINT, site_id VARCHAR, road_user VARCHAR, interval_start_at TIMESTAMPTZ, crossings INTEGER, coverage DOUBLE, flags VARCHAR"
+HEADER = (
+    "source_row BIGINT, site_id VARCHAR, road_user VARCHAR, interval_start_at TIMESTAMPTZ, "
+    "crossings INTEGER, coverage DOUBLE, flags VARCHAR"
+)
 
 
 def hourly(connection: duckdb.DuckDBPyConnection, rows: int = 20) -> None:
     connection.execute(f"CREATE OR REPLACE TEMP TABLE counts ({HEADER})")
     connection.execute(
-        "INSERT INTO counts SELECT i + 1, 'mill_lane', 'car', TIMESTAMPTZ '2026-03-02 00:00:00Z' + INTERVAL (i) HOUR, 100 + i, 1.0, NULL "
+        "INSERT INTO counts SELECT i + 1, 'mill_lane', 'car', TIMESTAMPTZ '2026-03-02 00:00:00Z' + INTERVAL (i) HOUR, "
+        "100 + i, 1.0, NULL "
         f"FROM range({rows}) AS r(i)"
     )
 
@@ -159,6 +164,26 @@ def test_the_same_table_gives_the_same_report_to_the_byte() -> None:
             report = judge(connection)
             documents.append(json.dumps([report.to_dict(), report.expectations]))
     assert documents[0] == documents[1]
+
+
+def test_tables_are_judged_in_threads() -> None:
+    def one(rows: int) -> int:
+        with duckdb.connect() as connection:
+            hourly(connection, rows)
+            return judge(connection).accepted
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(one, range(1, 9))) == list(range(1, 9))
+
+
+def test_a_faulty_rule_leaves_the_callers_transaction_alive() -> None:
+    quality = json.dumps({"type": "sql", "name": "own", "query": "SELECT nothing FROM ${table}", "mustBe": 0})
+    with duckdb.connect() as connection:
+        connection.execute("BEGIN; CREATE TABLE things AS SELECT 1::INTEGER AS value")
+        with pytest.raises(ContractError, match="does not run"):
+            judge(connection, contract_with("logicalType: integer, physicalType: INTEGER", quality), "things")
+        connection.execute("COMMIT")
+        assert connection.execute("SELECT * FROM things").fetchall() == [(1,)]
 
 
 def test_the_callers_connection_is_left_as_it_was() -> None:

@@ -20,7 +20,8 @@ def cells(connection: duckdb.DuckDBPyConnection, counts: list[int | None], sites
         "period_start_at TIMESTAMPTZ, period_s INTEGER, crossings INTEGER, coverage DOUBLE, attribution VARCHAR)"
     )
     connection.execute(
-        "INSERT INTO cells SELECT 'site_' || (i % ?), NULL, 'car', NULL, TIMESTAMPTZ '2026-03-02 00:00:00Z' + INTERVAL (i // ?) HOUR, "
+        "INSERT INTO cells SELECT 'site_' || (i % ?), NULL, 'car', NULL, "
+        "TIMESTAMPTZ '2026-03-02 00:00:00Z' + INTERVAL (i // ?) HOUR, "
         "3600, n, 1.0, 'Example City' FROM (SELECT unnest(?::INTEGER[]) AS n, unnest(range(len(?::INTEGER[]))) AS i)",
         [sites, sites, counts, counts],
     )

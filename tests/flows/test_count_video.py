@@ -30,9 +30,7 @@ def test_document(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     events, tracks, preview = tmp_path / "events.csv", tmp_path / "tracks.txt", tmp_path / "preview.mp4"
-    document = count_video(
-        SOURCE, LINES, events=str(events), tracks=str(tracks), preview=str(preview), progress=True
-    )
+    document = count_video(SOURCE, LINES, events=str(events), tracks=str(tracks), preview=str(preview), progress=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["events.csv", "preview.mp4", "tracks.txt"]
     with events.open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))

@@ -104,9 +104,7 @@ def test_table_of_intervals() -> None:
 
 def test_started_at_in_another_zone_is_the_same_instant() -> None:
     zone = timezone(timedelta(hours=5))
-    assert table("scene:street?seed=7&seconds=5", started_at=START.astimezone(zone)) == table(
-        "scene:street?seed=7&seconds=5"
-    )
+    assert table("scene:street?seed=7&seconds=5", started_at=START.astimezone(zone)) == table("scene:street?seed=7&seconds=5")
 
 
 def test_what_was_not_seen_is_not_zero(tmp_path: Path) -> None:

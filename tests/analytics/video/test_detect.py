@@ -109,5 +109,5 @@ def test_a_model_of_another_convention(tmp_path: Path) -> None:
 
 def test_make_detector() -> None:
     assert isinstance(make_detector("motion"), MotionDetector)
-    with pytest.raises(SourceError, match="expected motion or the path of a model.onnx"):
+    with pytest.raises(SourceError, match=r"expected motion or the path of a model\.onnx"):
         make_detector("magic")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -64,7 +65,9 @@ def test_a_point_exactly_on_the_line_is_passed() -> None:
 
 
 @given(ends, paths)
-def test_reversing_a_line_swaps_its_directions(ends_: tuple[tuple[float, float], tuple[float, float]], path: list[tuple[float, float]]) -> None:
+def test_reversing_a_line_swaps_its_directions(
+    ends_: tuple[tuple[float, float], tuple[float, float]], path: list[tuple[float, float]]
+) -> None:
     (x1, y1), (x2, y2) = ends_
     forward = walk([Line("gate", x1, y1, x2, y2, "to_right", "to_left")], path)
     backward = walk([Line("gate", x2, y2, x1, y1, "to_left", "to_right")], path)
@@ -89,7 +92,7 @@ def test_directions_alternate(ends_: tuple[tuple[float, float], tuple[float, flo
     (x1, y1), (x2, y2) = ends_
     dx, dy = (x2 - x1) * 1e5, (y2 - y1) * 1e5
     directions = [event.direction for event in walk([Line("gate", x1 - dx, y1 - dy, x2 + dx, y2 + dy)], path)]
-    assert all(one != two for one, two in zip(directions, directions[1:], strict=False))
+    assert all(one != two for one, two in pairwise(directions))
 
 
 class _Track:

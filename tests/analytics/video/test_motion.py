@@ -9,7 +9,9 @@ from analytics.video.motion import MotionDetector
 from analytics.video.scene import street
 
 
-def primed(scene_seed: int, light: str = "day", people_per_minute: float | None = None) -> tuple[MotionDetector, list[np.ndarray]]:
+def primed(
+    scene_seed: int, light: str = "day", people_per_minute: float | None = None
+) -> tuple[MotionDetector, list[np.ndarray]]:
     scene = street(scene_seed, 25, light=light, people_per_minute=people_per_minute)
     frames = list(scene.frames())
     detector = MotionDetector(frame_rate=7)

@@ -42,9 +42,7 @@ def test_truth_boxes_fed_to_the_counter_give_the_crossings(seed: int) -> None:
             point = GroundPoint(index, index / scene.frame_rate, (x1 + x2) / 2, y2)
             for event in counter.step(person, "pedestrian", point):
                 found[event.line, event.direction, event.track_id, event.frame] += 1
-    assert found == Counter(
-        (event.line, event.direction, event.track_id, event.frame) for event in scene.crossings(LINES)
-    )
+    assert found == Counter((event.line, event.direction, event.track_id, event.frame) for event in scene.crossings(LINES))
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -74,9 +74,7 @@ def test_a_truncated_video_is_read_as_far_as_it_goes(tmp_path: Path, capfd: pyte
         ("list.m3u8", b"#EXTM3U\n#EXTINF:10,\n/etc/passwd\n", "found 'text'"),
     ],
 )
-def test_what_is_no_video(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, content: bytes, message: str
-) -> None:
+def test_what_is_no_video(tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, content: bytes, message: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(SourceError, match=message) as caught:
@@ -99,7 +97,7 @@ def test_a_header_without_frames(tmp_path: Path) -> None:
     data = write_video(tmp_path / "whole.mp4", codec="mp4v").read_bytes()
     path = tmp_path / "header.mp4"
     path.write_bytes(data[:600])
-    with pytest.raises(SourceError, match="found 'no (video in it|readable frame)'"):
+    with pytest.raises(SourceError, match=r"found 'no (video in it|readable frame)'"):
         open_source(str(path))
 
 

@@ -1,0 +1,74 @@
+"""How tall people are in the picture, learned from what is seen."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+_TALLER = 0.6  # weight of a blob above the line: it may hold two people, one below it is rarely less than one
+
+
+class PersonScale:
+    """How tall and wide a person is at each row of the picture, learned from blobs that stand alone."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, float, float]] = deque(maxlen=600)
+        self._slope = 0.0
+        self._offset = 0.0
+        self._aspect = 0.4
+        self._new = 0
+        self.known = False
+
+    def learn(self, foot: float, tall: float, wide: float) -> None:
+        """Remember a blob of a plausible shape; look at all of them again from time to time."""
+        if not 1.4 <= tall / wide <= 5.0 or tall < 6:
+            return
+        self._seen.append((foot, tall, wide))
+        self._new += 1
+        if self._new >= (60 if self.known else 12):
+            self._new = 0
+            self._fit()
+
+    def at(self, foot: float) -> tuple[float, float]:
+        """Usual height and width of a person whose feet are at a row. [px]."""
+        tall = max(6.0, self._offset + self._slope * foot)
+        return tall, self._aspect * tall
+
+    def foot_below(self, top: float) -> float:
+        """Row of the feet of a usual person whose head is at a row. [px]."""
+        return (top + self._offset) / (1.0 - self._slope)
+
+    def _fit(self) -> None:
+        """A straight line through the heights, by iteratively reweighted least squares (Huber)."""
+        foot, tall, wide = np.array(self._seen).T
+        weights = np.ones_like(tall)
+        middle = float(np.median(foot))
+        offset, slope = float(np.median(tall)), 0.0
+        for _ in range(15):
+            spread = float((weights * (foot - middle) ** 2).sum())
+            mean_foot = float((weights * (foot - middle)).sum() / weights.sum())
+            mean_tall = float((weights * tall).sum() / weights.sum())
+            prior = len(foot) * 15.0**2  # rows hardly differ: then the line stays level
+            slope = float((weights * (foot - middle - mean_foot) * (tall - mean_tall)).sum()) / (spread + 0.1 * prior)
+            slope = min(max(slope, 0.0), 0.6)
+            offset = mean_tall - slope * mean_foot
+            taller = tall - offset - slope * (foot - middle)
+            error = np.abs(taller)
+            limit = max(1.0, 1.345 * 1.4826 * float(np.median(error)))
+            weights = np.minimum(1.0, limit / np.maximum(error, 1e-9)) * np.where(taller > 0, _TALLER, 1.0)
+        self._slope, self._offset = slope, offset - slope * middle
+        self._aspect = min(max(float(np.median(wide / tall)), 0.25), 0.6)
+        self.known = True
+
+
+def _outlines(mask: MatLike) -> list[_Part]:
+    """Bounding box and area (holes filled) of each connected part of a mask."""
+    import cv2
+
+    parts = []
+    for outline in cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]:
+        x, y, w, h = cv2.boundingRect(outline)
+        area = cv2.contourArea(outline) + len(outline) / 2 + 1  # the outline runs through the middle of border pixels
+        parts.append((float(x), float(y), float(x + w), float(y + h), float(area)))
+    return parts

@@ -1,0 +1,310 @@
+"""The charts: what is drawn is also said in words and listed in a table by the page that shows it.
+
+Colours are those of Okabe and Ito, which colour-blind readers can tell apart; shape or dash says the same again. They keep
+a contrast of 3 to 1 on a light and on a dark page. All values are written into the chart: nothing is fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import altair as alt
+
+from dashboards.language import Words
+
+Row = dict[str, Any]
+
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#7F7F7F"
+GAP_DAYS = 21
+"""Weeks further apart than this are not connected: something else, or nothing, was measured between them."""
+GAP_WEEKS = 4
+"""Width at which a break is drawn. [weeks]"""
+
+
+@dataclass(frozen=True)
+class Band:
+    """A figure with its interval, as a row of an interval chart.
+
+    Attributes:
+        name: What it is, in words.
+        middle: The figure.
+        low: Lower end.
+        high: Upper end.
+        kind: `own`, `other` or `naive`.
+    """
+
+    name: str
+    middle: float
+    low: float
+    high: float
+    kind: str = "own"
+
+
+def parts(outcomes: Sequence[Row]) -> list[list[Row]]:
+    """Weeks as stretches without a break: a new one starts after a gap and at the change."""
+    found: list[list[Row]] = []
+    for row in outcomes:
+        last = found[-1][-1] if found else None
+        if (
+            last is None
+            or (row["period_start"] - last["period_start"]).days > GAP_DAYS
+            or row["is_after"] != last["is_after"]
+        ):
+            found.append([])
+        found[-1].append(row)
+    return found
+
+
+def over_time(outcomes: Sequence[Row], say: Words) -> alt.LayerChart:
+    """Counted and expected weekly outcomes with the interval's band; years in which nothing is compared take no room.
+
+    Args:
+        outcomes: Rows of `lake.outcomes`, in order.
+        say: The interface.
+    """
+    stretches, points, spans, position = parts(outcomes), [], [], 0.0
+    for number, stretch in enumerate(stretches):
+        if number:
+            is_gap = (stretch[0]["period_start"] - stretches[number - 1][-1]["period_start"]).days > GAP_DAYS
+            position += GAP_WEEKS if is_gap else 0
+        start, first = position, stretch[0]["period_start"]
+        for row in stretch:
+            x = start + (row["period_start"] - first).days / 7
+            position = x + 1
+            points.append({"x": x, "part": number, **_point(row, say)})
+        after = stretch[0]["is_after"]
+        label = say("after") if after else say("before")
+        spans.append({"from": start - 0.5, "to": position - 0.5, "label": label, "month": say.month(first), "after": after})
+    marks = {span["from"] + 0.5: _escape(span["month"]) for span in spans}
+    x = alt.X(
+        "x:Q",
+        title=None,
+        scale=alt.Scale(domain=[-0.5, position - 0.5], nice=False),
+        axis=alt.Axis(
+            values=list(marks),
+            grid=False,
+            labelAlign="left",
+            labelOverlap="greedy",
+            labelExpr=" : ".join([*(f"datum.value == {v} ? '{text}'" for v, text in marks.items()), "''"]),
+        ),
+    )
+    y = alt.Y("counted:Q", title=say("y_per_day"), scale=alt.Scale(zero=True), axis=_number_axis(say))
+    series = [say("counted"), say("expected")]
+    colour = alt.Color(
+        "series:N", scale=alt.Scale(domain=series, range=[BLUE, ORANGE]), legend=alt.Legend(title=None, orient="top")
+    )
+    dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=series, range=[[1, 0], [6, 3]]), legend=None)
+    tooltip = [
+        alt.Tooltip(f"{name}:N", title=say(word))
+        for name, word in (("week", "week"), ("t_counted", "counted"), ("t_expected", "expected"), ("t_low", "low"))
+    ] + [alt.Tooltip("t_high:N", title=say("high"))]
+    base = alt.Chart(alt.Data(values=points))
+    ground = alt.Chart(alt.Data(values=spans))
+    return (
+        alt.layer(
+            ground.mark_rect(opacity=0.07).encode(
+                x=alt.X("from:Q"), x2="to:Q", color=alt.value(GREY), opacity=alt.condition("datum.after", alt.value(0.1), alt.value(0.04))
+            ),
+            ground.mark_text(align="left", baseline="top", dx=6, dy=5, fontSize=12, fontWeight="bold", color=GREY).encode(
+                x=alt.X("from:Q"), y=alt.value(0), text="label:N"
+            ),
+            base.transform_filter("datum.after").mark_area(opacity=0.18, color=ORANGE).encode(
+                x=x, y=alt.Y("low:Q"), y2="high:Q", detail="part:N"
+            ),
+            base.transform_fold(["counted", "expected"], as_=["key", "value"])
+            .transform_calculate(series=f"datum.key == 'counted' ? '{_escape(series[0])}' : '{_escape(series[1])}'")
+            .mark_line(strokeWidth=2)
+            .encode(x=x, y=alt.Y("value:Q", title=say("y_per_day"), axis=_number_axis(say)), color=colour, strokeDash=dash, detail="part:N"),
+            base.mark_rule(opacity=0, strokeWidth=8).encode(x=x, tooltip=tooltip),
+        )
+        .properties(height=360)
+        .resolve_scale(strokeDash="independent")
+    )
+
+
+def _point(row: Row, say: Words) -> Row:
+    counted, expected, low, high = (float(row[k]) for k in ("treated", "counterfactual", "lower", "upper"))
+    texts = {"counted": counted, "expected": expected, "low": low, "high": high}
+    return {
+        "after": bool(row["is_after"]),
+        **texts,
+        "week": say.day(row["period_start"]),
+        **{f"t_{name}": say.number(value) for name, value in texts.items()},
+    }
+
+
+def intervals(rows: Sequence[Band], say: Words, *, zero: str = "", percent: bool = True, digits: int = 0) -> alt.LayerChart:
+    """Figures with their intervals, one below the other, each with its name above it.
+
+    Args:
+        rows: The figures, from the top.
+        say: The interface.
+        zero: What 0 means, in words; no line is drawn at 0 where this is empty.
+        percent: Whether the figures are shares.
+        digits: Digits after the point.
+    """
+
+    def text(value: float) -> str:
+        return say.percent(value, digits, signed=True) if percent else say.number(value, digits)
+
+    values = [
+        {
+            "y": -number,
+            "name": row.name,
+            "middle": row.middle,
+            "low": row.low,
+            "high": row.high,
+            "kind": row.kind,
+            "said": f"{text(row.middle)}  ({say.span(text(row.low), text(row.high))})",
+        }
+        for number, row in enumerate(rows)
+    ]
+    low, high = min(row.low for row in rows), max(row.high for row in rows)
+    low, high = (min(low, 0.0), max(high, 0.0)) if zero else (low, high)
+    room = (high - low or 1) * 0.04
+    least = 0.0 if not zero and low >= 0 else low - room
+    x = alt.X(
+        "low:Q",
+        title=None,
+        scale=alt.Scale(domain=[least, high + room], nice=False),
+        axis=_percent_axis(say) if percent else _number_axis(say),
+    )
+    y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-len(rows) + 0.6, 0.75], nice=False))
+    kinds = ["own", "other", "naive"]
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=[BLUE, GREY, ORANGE]), legend=None)
+    shape = alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=["circle", "square", "cross"]), legend=None)
+    tooltip = [alt.Tooltip("name:N", title=" "), alt.Tooltip("said:N", title=say("change") if percent else " ")]
+    base = alt.Chart(alt.Data(values=values))
+    layers = [
+        base.mark_rule(strokeWidth=4, opacity=0.55).encode(x=x, x2="high:Q", y=y, color=colour, tooltip=tooltip),
+        base.mark_point(size=150, filled=True, opacity=1).encode(
+            x=alt.X("middle:Q"), y=y, color=colour, shape=shape, tooltip=tooltip
+        ),
+        base.mark_text(align="left", baseline="bottom", dy=-11, fontSize=13, limit=1000).encode(
+            x=alt.value(4), y=y, text="label:N", color=alt.value(GREY)
+        ).transform_calculate(label="datum.name + ':  ' + datum.said"),
+    ]
+    if zero:
+        ground = alt.Chart(alt.Data(values=[{"zero": 0}]))
+        layers.insert(0, ground.mark_rule(strokeDash=[4, 3], color=GREY).encode(x=alt.X("zero:Q")))
+    return alt.layer(*layers).properties(height=30 + 58 * len(rows))
+
+
+def columns(counts: Sequence[Row], say: Words) -> alt.LayerChart:
+    """Counts by line and start; what is withheld is drawn as an empty column with its own mark, never as 0.
+
+    Args:
+        counts: `line`, `start` (in words), `crossings` (None where not shown), `suppressed`.
+        say: The interface.
+    """
+    lines = sorted({row["line"] for row in counts})
+    top = max((row["crossings"] or 0 for row in counts), default=0) or 1
+    values = [
+        {
+            "start": row["start"],
+            "line": row["line"],
+            "height": row["crossings"],
+            "said": say("withheld") if row["suppressed"] else say("not_measured") if row["crossings"] is None else say.number(row["crossings"]),
+            "top": row["crossings"] if row["crossings"] is not None else 0,
+            "mark": "?" if row["crossings"] is None else say.number(row["crossings"]),
+        }
+        for row in counts
+    ]
+    x = alt.X("start:O", title=None, sort=None, axis=alt.Axis(labelAngle=0, labelOverlap="greedy"))
+    offset = alt.XOffset("line:N", sort=lines)
+    tooltip = [
+        alt.Tooltip("start:N", title=say("start")),
+        alt.Tooltip("line:N", title=say("line")),
+        alt.Tooltip("said:N", title=say("crossings")),
+    ]
+    colour = alt.Color(
+        "line:N", scale=alt.Scale(domain=lines, range=[BLUE, ORANGE, "#009E73", "#CC79A7"]), legend=alt.Legend(title=None, orient="top")
+    )
+    base = alt.Chart(alt.Data(values=values))
+    return alt.layer(
+        base.mark_bar(cornerRadiusEnd=3, stroke=GREY, strokeWidth=0.5).encode(
+            x=x,
+            xOffset=offset,
+            y=alt.Y("height:Q", title=say("crossings"), scale=alt.Scale(domain=[0, top * 1.15]), axis=_number_axis(say)),
+            color=colour,
+            tooltip=tooltip,
+        ),
+        base.mark_text(baseline="bottom", dy=-4, fontSize=12, color=GREY).encode(
+            x=x, xOffset=offset, y="top:Q", text="mark:N", tooltip=tooltip
+        ),
+    ).properties(height=300)
+
+
+def shares(rows: Sequence[Row], say: Words) -> alt.Chart:
+    """A share for each start, from 0 to 1: how much of an interval was measured."""
+    values = [{**row, "said": say.percent(row["uptime"])} for row in rows]
+    return (
+        alt.Chart(alt.Data(values=values))
+        .mark_bar(color=BLUE)
+        .encode(
+            x=alt.X("start:O", title=None, sort=None, axis=alt.Axis(labelAngle=0, labelOverlap="greedy")),
+            y=alt.Y("uptime:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=_percent_axis(say, signed=False, values=[0, 0.5, 1])),
+            tooltip=[alt.Tooltip("start:N", title=say("start")), alt.Tooltip("said:N", title=say("uptime"))],
+        )
+        .properties(height=130)
+    )
+
+
+def bars(rows: Sequence[tuple[str, int]], say: Words) -> alt.LayerChart:
+    """Horizontal bars, longest first, each with its name above it and its number beside."""
+    values = [{"y": -n, "name": name, "value": value, "said": say.number(value)} for n, (name, value) in enumerate(rows)]
+    top = max((value for _, value in rows), default=1)
+    base = alt.Chart(alt.Data(values=values)).encode(
+        y=alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-len(rows) + 0.5, 0.6], nice=False))
+    )
+    x = alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, top * 1.2], nice=False))
+    return alt.layer(
+        base.mark_bar(size=10, color=BLUE, cornerRadiusEnd=3, align="left").encode(x=x),
+        base.mark_text(align="left", dx=6, fontSize=12, color=GREY).encode(x=x, text="said:N"),
+        base.mark_text(align="left", baseline="bottom", dy=-8, fontSize=13, color=GREY, limit=1000).encode(
+            x=alt.value(0), text="name:N"
+        ),
+    ).properties(height=10 + 42 * len(rows))
+
+
+def summary(rows: Sequence[Band], say: Words, *, percent: bool = True, digits: int = 0) -> str:
+    """Figures with their intervals as a sentence, for readers who do not see the chart."""
+
+    def text(value: float) -> str:
+        return say.percent(value, digits, signed=True) if percent else say.number(value, digits)
+
+    return "; ".join(f"{row.name}: {text(row.middle)}, {say.span(text(row.low), text(row.high))}" for row in rows)
+
+
+def weeks_table(outcomes: Sequence[Row]) -> list[Row]:
+    """The figures of `over_time` as plain values."""
+    return [
+        {
+            "week": row["period_start"].isoformat() if isinstance(row["period_start"], date) else row["period_start"],
+            "is_after": bool(row["is_after"]),
+            "counted_per_day": row["treated"],
+            "expected_per_day": row["counterfactual"],
+            "lower": row["lower"] if row["is_after"] else None,
+            "upper": row["upper"] if row["is_after"] else None,
+        }
+        for row in outcomes
+    ]
+
+
+def _number_axis(say: Words) -> alt.Axis:
+    thousands = say.number(1000)[1:2]
+    return alt.Axis(labelExpr=f"replace(format(datum.value, ',~f'), /,/g, '{thousands}')", tickCount=5)
+
+
+def _percent_axis(say: Words, *, signed: bool = True, values: list[float] | None = None) -> alt.Axis:
+    sign = "+" if signed else ""
+    gap = "" if say.language == "en" else "\N{NO-BREAK SPACE}"
+    text = f"replace(format(100 * datum.value, '{sign}.0f'), /^\\+0$/, '0') + '{gap}%'"
+    return alt.Axis(labelExpr=text, tickCount=6) if values is None else alt.Axis(labelExpr=text, values=values)
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")

@@ -1,0 +1,121 @@
+"""The lake: one transaction per run, many processes at once, snapshots."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from analytics.lake import LakeError, memory, open_lake, publish, published, transaction
+
+
+def lake(folder: Path, **options: bool):
+    return open_lake(f"sqlite:{folder / 'lake.sqlite'}", str(folder / "files"), **options)
+
+
+def row(run_id: str, status: str = "published", pilot: str = "p") -> dict[str, object]:
+    return {"pilot_id": pilot, "run_id": run_id, "status": status, "result": "{}"}
+
+
+OUTCOMES = (
+    "SELECT DATE '2024-01-01' + i::INTEGER AS period_start, i::DOUBLE AS treated, 1.0 AS counterfactual, 0.0 AS lower, "
+    "2.0 AS upper, i > 2 AS is_after FROM range({n}) t(i)"
+)
+
+
+def count(connection, table: str, where: str = "true") -> int:
+    return connection.execute(f"SELECT count(*) FROM lake.{table} WHERE {where}").fetchone()[0]
+
+
+def test_a_run_takes_the_place_of_the_pilots_earlier_rows_and_older_snapshots_keep_them(tmp_path):
+    connection = lake(tmp_path)
+    first = publish(connection, row("a"), {"outcomes": OUTCOMES.format(n=5)})
+    second = publish(connection, row("b"), {"outcomes": OUTCOMES.format(n=3)})
+    assert second > first
+    assert count(connection, "outcomes") == 3
+    old = connection.execute(f"SELECT count(*), any_value(run_id) FROM lake.outcomes AT (VERSION => {first})").fetchone()
+    assert old == (5, "a")
+    assert count(connection, "runs") == 2
+    connection.close()
+
+
+def test_the_newest_run_is_not_published_again_but_an_older_one_is(tmp_path):
+    connection = lake(tmp_path)
+    first = publish(connection, row("a"), {"outcomes": OUTCOMES.format(n=5)})
+    assert publish(connection, row("a"), {"outcomes": OUTCOMES.format(n=5)}) == first
+    publish(connection, row("b"), {"outcomes": OUTCOMES.format(n=3)})
+    assert published(connection, "p", "a") is None
+    again = publish(connection, row("a"), {"outcomes": OUTCOMES.format(n=5)})
+    assert again > first
+    assert count(connection, "outcomes", "run_id = 'a'") == 5
+    assert count(connection, "runs", "run_id = 'a'") == 1
+    connection.close()
+
+
+def test_a_stopped_run_replaces_nothing(tmp_path):
+    connection = lake(tmp_path)
+    publish(connection, row("a"), {"outcomes": OUTCOMES.format(n=5)})
+    publish(connection, row("b", "stopped"), {})
+    assert count(connection, "outcomes", "run_id = 'a'") == 5
+    found = published(connection, "p", "b")
+    assert found is not None and found.status == "stopped"
+    connection.close()
+
+
+def test_a_failing_table_leaves_the_lake_as_it_was(tmp_path):
+    connection = lake(tmp_path)
+    publish(connection, row("a"), {"outcomes": OUTCOMES.format(n=5)})
+    with pytest.raises(Exception, match="no_such_table"):
+        publish(connection, row("b"), {"outcomes": OUTCOMES.format(n=3), "open_counts": "SELECT * FROM no_such_table"})
+    assert count(connection, "outcomes", "run_id = 'a'") == 5
+    assert count(connection, "runs") == 1
+    connection.close()
+
+
+def test_a_reader_sees_all_of_a_run_or_nothing_while_another_connection_writes(tmp_path):
+    writer = lake(tmp_path)
+    publish(writer, row("a"), {"outcomes": OUTCOMES.format(n=5)})
+    reader = lake(tmp_path, read_only=True)
+    with transaction(writer):
+        writer.execute("DELETE FROM lake.outcomes")
+        assert count(reader, "outcomes") == 5
+    assert count(reader, "outcomes") == 0
+    with pytest.raises(Exception, match="read-only"):
+        reader.execute("DELETE FROM lake.runs")
+    reader.close()
+    writer.close()
+
+
+def _write(folder: str, name: str) -> None:
+    connection = lake(Path(folder))
+    for i in range(5):
+        publish(connection, row(f"{name}{i}", pilot=name), {"outcomes": OUTCOMES.format(n=4)})
+    connection.close()
+
+
+def test_processes_that_write_at_the_same_time_lose_nothing(tmp_path):
+    lake(tmp_path).close()
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_write, args=(str(tmp_path), f"w{i}")) for i in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    connection = lake(tmp_path)
+    assert count(connection, "runs") == 15
+    assert count(connection, "outcomes") == 12
+    connection.close()
+
+
+def test_a_catalog_that_is_not_one_is_an_error_of_one_line(tmp_path):
+    (tmp_path / "lake.sqlite").write_bytes(b"this is no database, whatever its name says" * 100)
+    with pytest.raises(LakeError, match=r"cannot be opened .*expected a DuckLake catalog") as caught:
+        lake(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_instants_are_utc():
+    with memory() as connection:
+        assert connection.execute("SELECT current_setting('TimeZone')").fetchone() == ("UTC",)
