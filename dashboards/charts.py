@@ -18,6 +18,8 @@ from dashboards.language import Words
 Row = dict[str, Any]
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#7F7F7F"
+INK, GROUND = {False: "#31333F", True: "#FAFAFA"}, {False: "#FFFFFF", True: "#0E1117"}
+"""Whether the page is dark -> colour of text and of the page."""
 GAP_DAYS = 21
 """Weeks further apart than this are not connected: something else, or nothing, was measured between them."""
 GAP_WEEKS = 4
@@ -48,22 +50,19 @@ def parts(outcomes: Sequence[Row]) -> list[list[Row]]:
     found: list[list[Row]] = []
     for row in outcomes:
         last = found[-1][-1] if found else None
-        if (
-            last is None
-            or (row["period_start"] - last["period_start"]).days > GAP_DAYS
-            or row["is_after"] != last["is_after"]
-        ):
+        if last is None or (row["period_start"] - last["period_start"]).days > GAP_DAYS or row["is_after"] != last["is_after"]:
             found.append([])
         found[-1].append(row)
     return found
 
 
-def over_time(outcomes: Sequence[Row], say: Words) -> alt.LayerChart:
+def over_time(outcomes: Sequence[Row], say: Words, *, dark: bool = False) -> alt.LayerChart:
     """Counted and expected weekly outcomes with the interval's band; years in which nothing is compared take no room.
 
     Args:
         outcomes: Rows of `lake.outcomes`, in order.
         say: The interface.
+        dark: Whether the page is dark.
     """
     stretches, points, spans, position = parts(outcomes), [], [], 0.0
     for number, stretch in enumerate(stretches):
@@ -91,7 +90,6 @@ def over_time(outcomes: Sequence[Row], say: Words) -> alt.LayerChart:
             labelExpr=" : ".join([*(f"datum.value == {v} ? '{text}'" for v, text in marks.items()), "''"]),
         ),
     )
-    y = alt.Y("counted:Q", title=say("y_per_day"), scale=alt.Scale(zero=True), axis=_number_axis(say))
     series = [say("counted"), say("expected")]
     colour = alt.Color(
         "series:N", scale=alt.Scale(domain=series, range=[BLUE, ORANGE]), legend=alt.Legend(title=None, orient="top")
@@ -101,28 +99,34 @@ def over_time(outcomes: Sequence[Row], say: Words) -> alt.LayerChart:
         alt.Tooltip(f"{name}:N", title=say(word))
         for name, word in (("week", "week"), ("t_counted", "counted"), ("t_expected", "expected"), ("t_low", "low"))
     ] + [alt.Tooltip("t_high:N", title=say("high"))]
-    base = alt.Chart(alt.Data(values=points))
-    ground = alt.Chart(alt.Data(values=spans))
-    return (
-        alt.layer(
-            ground.mark_rect(opacity=0.07).encode(
-                x=alt.X("from:Q"), x2="to:Q", color=alt.value(GREY), opacity=alt.condition("datum.after", alt.value(0.1), alt.value(0.04))
-            ),
-            ground.mark_text(align="left", baseline="top", dx=6, dy=5, fontSize=12, fontWeight="bold", color=GREY).encode(
-                x=alt.X("from:Q"), y=alt.value(0), text="label:N"
-            ),
-            base.transform_filter("datum.after").mark_area(opacity=0.18, color=ORANGE).encode(
-                x=x, y=alt.Y("low:Q"), y2="high:Q", detail="part:N"
-            ),
-            base.transform_fold(["counted", "expected"], as_=["key", "value"])
-            .transform_calculate(series=f"datum.key == 'counted' ? '{_escape(series[0])}' : '{_escape(series[1])}'")
-            .mark_line(strokeWidth=2)
-            .encode(x=x, y=alt.Y("value:Q", title=say("y_per_day"), axis=_number_axis(say)), color=colour, strokeDash=dash, detail="part:N"),
-            base.mark_rule(opacity=0, strokeWidth=8).encode(x=x, tooltip=tooltip),
-        )
-        .properties(height=360)
-        .resolve_scale(strokeDash="independent")
-    )
+    base = _chart(points)
+    ground = _chart(spans)
+    layers = [
+        ground.mark_rect(opacity=0.07).encode(
+            x=alt.X("from:Q"),
+            x2="to:Q",
+            color=alt.value(GREY),
+            opacity=alt.condition("datum.after", alt.value(0.1), alt.value(0.04)),
+        ),
+        ground.mark_text(align="left", baseline="top", dx=6, dy=5, fontSize=12, fontWeight="bold", color=INK[dark]).encode(
+            x=alt.X("from:Q"), y=alt.value(0), text="label:N"
+        ),
+        base.transform_filter("datum.after")
+        .mark_area(opacity=0.18, color=ORANGE)
+        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", detail="part:N"),
+        base.transform_fold(["counted", "expected"], as_=["key", "value"])
+        .transform_calculate(series=f"datum.key == 'counted' ? '{_escape(series[0])}' : '{_escape(series[1])}'")
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=x,
+            y=alt.Y("value:Q", title=say("y_per_day"), axis=_number_axis(say)),
+            color=colour,
+            strokeDash=dash,
+            detail="part:N",
+        ),
+        base.mark_rule(opacity=0, strokeWidth=8).encode(x=x, tooltip=tooltip),
+    ]
+    return alt.LayerChart(layer=layers, height=360)
 
 
 def _point(row: Row, say: Words) -> Row:
@@ -136,15 +140,18 @@ def _point(row: Row, say: Words) -> Row:
     }
 
 
-def intervals(rows: Sequence[Band], say: Words, *, zero: str = "", percent: bool = True, digits: int = 0) -> alt.LayerChart:
+def intervals(
+    rows: Sequence[Band], say: Words, *, zero: bool = True, percent: bool = True, digits: int = 0, dark: bool = False
+) -> alt.LayerChart:
     """Figures with their intervals, one below the other, each with its name above it.
 
     Args:
         rows: The figures, from the top.
         say: The interface.
-        zero: What 0 means, in words; no line is drawn at 0 where this is empty.
+        zero: Whether 0 means that nothing changed, and gets a line.
         percent: Whether the figures are shares.
         digits: Digits after the point.
+        dark: Whether the page is dark.
     """
 
     def text(value: float) -> str:
@@ -172,33 +179,37 @@ def intervals(rows: Sequence[Band], say: Words, *, zero: str = "", percent: bool
         scale=alt.Scale(domain=[least, high + room], nice=False),
         axis=_percent_axis(say) if percent else _number_axis(say),
     )
-    y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-len(rows) + 0.6, 0.75], nice=False))
+    y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-len(rows) + 0.7, 0.7], nice=False))
     kinds = ["own", "other", "naive"]
     colour = alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=[BLUE, GREY, ORANGE]), legend=None)
     shape = alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=["circle", "square", "cross"]), legend=None)
     tooltip = [alt.Tooltip("name:N", title=" "), alt.Tooltip("said:N", title=say("change") if percent else " ")]
-    base = alt.Chart(alt.Data(values=values))
+    base = _chart(values)
     layers = [
         base.mark_rule(strokeWidth=4, opacity=0.55).encode(x=x, x2="high:Q", y=y, color=colour, tooltip=tooltip),
         base.mark_point(size=150, filled=True, opacity=1).encode(
             x=alt.X("middle:Q"), y=y, color=colour, shape=shape, tooltip=tooltip
         ),
-        base.mark_text(align="left", baseline="bottom", dy=-11, fontSize=13, limit=1000).encode(
-            x=alt.value(4), y=y, text="label:N", color=alt.value(GREY)
-        ).transform_calculate(label="datum.name + ':  ' + datum.said"),
+        *(
+            base.transform_calculate(label="datum.name + ':  ' + datum.said")
+            .mark_text(align="left", baseline="bottom", dy=-10, fontSize=13, limit=1000, **paint)
+            .encode(x=alt.value(2), y=y, text="label:N")
+            for paint in ({"stroke": GROUND[dark], "strokeWidth": 5, "color": GROUND[dark]}, {"color": INK[dark]})
+        ),
     ]
     if zero:
-        ground = alt.Chart(alt.Data(values=[{"zero": 0}]))
+        ground = _chart([{"zero": 0}])
         layers.insert(0, ground.mark_rule(strokeDash=[4, 3], color=GREY).encode(x=alt.X("zero:Q")))
-    return alt.layer(*layers).properties(height=30 + 58 * len(rows))
+    return alt.LayerChart(layer=layers, height=34 + 64 * len(rows))
 
 
-def columns(counts: Sequence[Row], say: Words) -> alt.LayerChart:
+def columns(counts: Sequence[Row], say: Words, *, dark: bool = False) -> alt.LayerChart:
     """Counts by line and start; what is withheld is drawn as an empty column with its own mark, never as 0.
 
     Args:
         counts: `line`, `start` (in words), `crossings` (None where not shown), `suppressed`.
         say: The interface.
+        dark: Whether the page is dark.
     """
     lines = sorted({row["line"] for row in counts})
     top = max((row["crossings"] or 0 for row in counts), default=0) or 1
@@ -207,7 +218,11 @@ def columns(counts: Sequence[Row], say: Words) -> alt.LayerChart:
             "start": row["start"],
             "line": row["line"],
             "height": row["crossings"],
-            "said": say("withheld") if row["suppressed"] else say("not_measured") if row["crossings"] is None else say.number(row["crossings"]),
+            "said": say("withheld")
+            if row["suppressed"]
+            else say("not_measured")
+            if row["crossings"] is None
+            else say.number(row["crossings"]),
             "top": row["crossings"] if row["crossings"] is not None else 0,
             "mark": "?" if row["crossings"] is None else say.number(row["crossings"]),
         }
@@ -221,10 +236,12 @@ def columns(counts: Sequence[Row], say: Words) -> alt.LayerChart:
         alt.Tooltip("said:N", title=say("crossings")),
     ]
     colour = alt.Color(
-        "line:N", scale=alt.Scale(domain=lines, range=[BLUE, ORANGE, "#009E73", "#CC79A7"]), legend=alt.Legend(title=None, orient="top")
+        "line:N",
+        scale=alt.Scale(domain=lines, range=[BLUE, ORANGE, "#009E73", "#CC79A7"]),
+        legend=alt.Legend(title=None, orient="top"),
     )
-    base = alt.Chart(alt.Data(values=values))
-    return alt.layer(
+    base = _chart(values)
+    layers = [
         base.mark_bar(cornerRadiusEnd=3, stroke=GREY, strokeWidth=0.5).encode(
             x=x,
             xOffset=offset,
@@ -232,42 +249,43 @@ def columns(counts: Sequence[Row], say: Words) -> alt.LayerChart:
             color=colour,
             tooltip=tooltip,
         ),
-        base.mark_text(baseline="bottom", dy=-4, fontSize=12, color=GREY).encode(
+        base.mark_text(baseline="bottom", dy=-4, fontSize=12, color=INK[dark]).encode(
             x=x, xOffset=offset, y="top:Q", text="mark:N", tooltip=tooltip
         ),
-    ).properties(height=300)
+    ]
+    return alt.LayerChart(layer=layers, height=300)
 
 
 def shares(rows: Sequence[Row], say: Words) -> alt.Chart:
     """A share for each start, from 0 to 1: how much of an interval was measured."""
     values = [{**row, "said": say.percent(row["uptime"])} for row in rows]
-    return (
-        alt.Chart(alt.Data(values=values))
-        .mark_bar(color=BLUE)
-        .encode(
-            x=alt.X("start:O", title=None, sort=None, axis=alt.Axis(labelAngle=0, labelOverlap="greedy")),
-            y=alt.Y("uptime:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=_percent_axis(say, signed=False, values=[0, 0.5, 1])),
-            tooltip=[alt.Tooltip("start:N", title=say("start")), alt.Tooltip("said:N", title=say("uptime"))],
-        )
-        .properties(height=130)
+    chart = _chart(values, height=130)
+    return chart.mark_bar(color=BLUE).encode(
+        x=alt.X("start:O", title=None, sort=None, axis=alt.Axis(labelAngle=0, labelOverlap="greedy")),
+        y=alt.Y(
+            "uptime:Q",
+            title=None,
+            scale=alt.Scale(domain=[0, 1]),
+            axis=_percent_axis(say, signed=False, values=[0, 0.5, 1]),
+        ),
+        tooltip=[alt.Tooltip("start:N", title=say("start")), alt.Tooltip("said:N", title=say("uptime"))],
     )
 
 
-def bars(rows: Sequence[tuple[str, int]], say: Words) -> alt.LayerChart:
+def bars(rows: Sequence[tuple[str, int]], say: Words, *, dark: bool = False) -> alt.LayerChart:
     """Horizontal bars, longest first, each with its name above it and its number beside."""
     values = [{"y": -n, "name": name, "value": value, "said": say.number(value)} for n, (name, value) in enumerate(rows)]
     top = max((value for _, value in rows), default=1)
-    base = alt.Chart(alt.Data(values=values)).encode(
-        y=alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-len(rows) + 0.5, 0.6], nice=False))
-    )
+    base = _chart(values).encode(y=alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-len(rows) + 0.5, 0.6], nice=False)))
     x = alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, top * 1.2], nice=False))
-    return alt.layer(
+    layers = [
         base.mark_bar(size=10, color=BLUE, cornerRadiusEnd=3, align="left").encode(x=x),
-        base.mark_text(align="left", dx=6, fontSize=12, color=GREY).encode(x=x, text="said:N"),
-        base.mark_text(align="left", baseline="bottom", dy=-8, fontSize=13, color=GREY, limit=1000).encode(
+        base.mark_text(align="left", dx=6, fontSize=12, color=INK[dark]).encode(x=x, text="said:N"),
+        base.mark_text(align="left", baseline="bottom", dy=-8, fontSize=13, color=INK[dark], limit=1000).encode(
             x=alt.value(0), text="name:N"
         ),
-    ).properties(height=10 + 42 * len(rows))
+    ]
+    return alt.LayerChart(layer=layers, height=10 + 42 * len(rows))
 
 
 def summary(rows: Sequence[Band], say: Words, *, percent: bool = True, digits: int = 0) -> str:
@@ -292,6 +310,11 @@ def weeks_table(outcomes: Sequence[Row]) -> list[Row]:
         }
         for row in outcomes
     ]
+
+
+def _chart(values: Sequence[Row], **settings: Any) -> alt.Chart:
+    """A chart of values that are written into it."""
+    return alt.Chart.from_dict({"data": {"values": list(values)}, "mark": "point", "encoding": {}, **settings})
 
 
 def _number_axis(say: Words) -> alt.Axis:

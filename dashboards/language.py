@@ -46,8 +46,8 @@ class Words:
         """A number with separators of thousands.
 
         Example:
-            >>> words("en").number(-1234.5, 1)
-            '−1,234.5'
+            >>> words("en").number(1234.5, 1, signed=True)
+            '+1,234.5'
         """
         if not math.isfinite(value):
             return "∞" if value > 0 else f"{MINUS}∞"

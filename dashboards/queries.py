@@ -175,9 +175,13 @@ def refused(snapshot: int, run_id: str) -> list[Row]:
     A rule with a name of its own says more than one of a column, so it comes before those.
     """
     query = """
-        SELECT contract, coalesce(list_filter(rules, lambda rule: NOT contains(rule, '.'))[1], rules[1]) AS rule,
-               any_value(reasons[list_position(rules, rule)]) AS reason, count(*) AS rows
-        FROM lake.quarantine WHERE run_id = ? GROUP BY contract, rule ORDER BY rows DESC, contract, rule
+        SELECT contract, rule, any_value(reasons[list_position(rules, rule)]) AS reason, count(*) AS rows
+        FROM (
+            SELECT contract, rules, reasons,
+                   coalesce(list_filter(rules, lambda name: NOT contains(name, '.'))[1], rules[1]) AS rule
+            FROM lake.quarantine WHERE run_id = ?
+        )
+        GROUP BY contract, rule ORDER BY rows DESC, contract, rule
     """
     return _read(lambda connection: _rows(connection, query, [run_id]))
 
@@ -245,7 +249,8 @@ def intervals(snapshot: int, run_id: str) -> Intervals | None:
             width,
             _rows(
                 connection,
-                "SELECT site_id, line, period_start_at AS start_at, crossings, suppressed, coverage FROM shown ORDER BY ALL",
+                "SELECT site_id, line, period_start_at AS start_at, crossings, suppressed, coverage FROM shown "
+                "ORDER BY site_id, start_at, line",
             ),
             _rows(
                 connection, "SELECT interval_start_at AS start_at, avg(uptime) AS uptime FROM counted GROUP BY ALL ORDER BY ALL"

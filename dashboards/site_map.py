@@ -44,7 +44,16 @@ class _Mark:
     label: str
 
 
-def draw(spots: Sequence[Spot], alt: str, *, width: int = 720, height: int = 520, named: bool = True, metres: str = "{count} m") -> str:
+def draw(
+    spots: Sequence[Spot],
+    alt: str,
+    *,
+    width: int = 720,
+    height: int = 520,
+    named: bool = True,
+    metres: str = "{count} m",
+    ink: str = "#31333F",
+) -> str:
     """Draw the sites; names stand in a column on either side, joined to their marks by thin lines, and never overlap.
 
     Args:
@@ -54,6 +63,7 @@ def draw(spots: Sequence[Spot], alt: str, *, width: int = 720, height: int = 520
         height: Height of the drawing. [px]
         named: Whether names are written beside numbers.
         metres: Text of the scale bar.
+        ink: Colour of text and lines.
 
     Returns:
         An SVG element.
@@ -75,19 +85,10 @@ def draw(spots: Sequence[Spot], alt: str, *, width: int = 720, height: int = 520
         'stroke="currentColor" stroke-width="1.5"/><text y="-15" font-size="12" text-anchor="middle">N</text></g>'
     )
     return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(alt, quote=True)}" '
-        f'style="width:100%;height:auto;display:block" fill="currentColor">{"".join(inside)}{bar}</svg>'
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" xmlns="http://www.w3.org/2000/svg" '
+        f'role="img" font-family="Source Sans 3, Source Sans Pro, Helvetica, Arial, sans-serif" fill="{ink}" color="{ink}">'
+        f"<title>{html.escape(alt)}</title>{''.join(inside)}{bar}</svg>"
     )
-
-
-def legend(treated: str, control: str, unused: str) -> str:
-    """What the marks mean, as HTML."""
-    items = [
-        f'<span><svg width="20" height="18" viewBox="-10 -9 20 18" aria-hidden="true">{_shape(_Mark(0, 0, kind, ""))}</svg>'
-        f"{html.escape(text)}</span>"
-        for kind, text in (("treated", treated), ("control", control), ("unused", unused))
-    ]
-    return f'<div class="tb-legend">{"".join(items)}</div>'
 
 
 def _place(spots: Sequence[Spot], box: tuple[float, float, float, float], named: bool) -> tuple[list[_Mark], float]:
@@ -136,12 +137,12 @@ def _labels(marks: Sequence[_Mark], x: float, anchor: str, height: float, size: 
         heights[i] = min(heights[i], lowest)
         lowest = heights[i] - line
     towards = 5 if anchor == "end" else -5
+    style = {"treated": ' font-weight="600"', "control": "", "unused": ' opacity="0.6"'}
     return "".join(
         f'<path d="M{x + towards:.1f} {y:.1f}H{x + 3.2 * towards:.1f}L{mark.x:.1f} {mark.y:.1f}" fill="none" '
         f'stroke="currentColor" stroke-width="0.8" opacity="0.3"/>'
-        f'<text x="{x:.1f}" y="{y + size * 0.35:.1f}" font-size="{size}" text-anchor="{anchor}"'
-        f'{" font-weight=\"600\"" if mark.kind == "treated" else ""}'
-        f'{" opacity=\"0.6\"" if mark.kind == "unused" else ""}>{html.escape(mark.label)}</text>'
+        f'<text x="{x:.1f}" y="{y + size * 0.35:.1f}" font-size="{size}" text-anchor="{anchor}"{style[mark.kind]}>'
+        f"{html.escape(mark.label)}</text>"
         for mark, y in zip(ordered, heights, strict=True)
     )
 

@@ -10,6 +10,7 @@ Importing this module imports great_expectations, which takes seconds: import it
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import warnings
@@ -39,6 +40,8 @@ with warnings.catch_warnings():
     from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
     from great_expectations.expectations.registry import list_registered_expectation_implementations
     from sqlalchemy.pool import StaticPool
+
+logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)  # it tells of temporary folders
 
 DIALECT = "duckdbsession"
 ONE_AT_A_TIME = threading.Lock()  # Great Expectations keeps its current context, and warnings their filters, in globals

@@ -91,9 +91,7 @@ def value_for_money(bcr: float) -> str:
         ['poor', 'low', 'medium', 'high', 'very high']
     """
     return next(
-        word
-        for top, word in ((1, "poor"), (1.5, "low"), (2, "medium"), (4, "high"), (np.inf, "very high"))
-        if bcr < top
+        word for top, word in ((1, "poor"), (1.5, "low"), (2, "medium"), (4, "high"), (np.inf, "very high")) if bcr < top
     )
 
 

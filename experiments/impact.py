@@ -166,30 +166,33 @@ def synthetic_control(panel: Panel) -> Effect:
 
 
 def diff_in_diff(panel: Panel) -> Effect:
-    """Compare the treated unit's change with the mean change of the controls, in logarithms.
+    """Compare the treated unit's change with the mean change of the controls, as ratios of means.
 
     The p-value is exact for the assignment: each unit takes the treated unit's place. The interval is as wide as the
     controls' own changes against each other, at 95 % or the highest level the design allows.
 
     Args:
-        panel: Weekly outcomes; at least 1 week before and after and 2 controls.
+        panel: Weekly outcomes; at least 1 week before and after and 2 controls; no unit is zero throughout a period.
 
     Returns:
         The effect of the treated unit.
 
     Source:
-        Two-way fixed effects with one change date equal the difference of mean differences; permutation inference for
-        few treated units as in Conley and Taber (2011) and MacKinnon and Webb (2020).
+        Difference-in-differences of a multiplicative model, which a week without anyone does not break: with one change
+        date, Poisson regression with unit and period effects gives the same ratios for equal weights. Permutation inference
+        for few treated units as in Conley and Taber (2011) and MacKinnon and Webb (2020).
     """
     before, after = ~panel.is_after, panel.is_after
-    logs = np.log(np.column_stack([panel.treated, panel.controls]))
-    change = logs[after].mean(axis=0) - logs[before].mean(axis=0)
+    values = np.column_stack([panel.treated, panel.controls])
+    change = np.log(values[after].mean(axis=0)) - np.log(values[before].mean(axis=0))
     units = len(change)
     gaps = np.array([change[j] - np.delete(change, j).mean() for j in range(units)])
     among_controls = change[1:]
     placebo = np.array([c - np.delete(among_controls, j).mean() for j, c in enumerate(among_controls)])
     half, level = _half_width(placebo)
-    expected = np.exp(logs[before, 0].mean() + (logs[:, 1:] - logs[before, 1:].mean(axis=0)).mean(axis=1))
+    shape = (panel.controls / panel.controls[before].mean(axis=0)).mean(axis=1)
+    grown = np.exp(among_controls.mean()) / shape[after].mean()
+    expected = panel.treated[before].mean() * shape * np.where(after, grown, 1.0)
     return _effect(
         "diff_in_diff",
         float(gaps[0]),

@@ -102,21 +102,21 @@ def panel(connection: Connection, table: str, pilot: Pilot, *, hours: tuple[int,
         """,
         parameters,
     )
-    counted = {
-        (str(site), bool(after), int(period)): int(days)
-        for site, after, period, days in connection.execute(
-            "SELECT site_id, is_after, period, count(*) FROM outcome_days GROUP BY ALL"
-        ).fetchall()
-    }
+    counted, empty = {}, set()
+    for site, after, period, days, total in connection.execute(
+        "SELECT site_id, is_after, period, count(*), sum(total ORDER BY day) FROM outcome_days GROUP BY ALL"
+    ).fetchall():
+        counted[str(site), bool(after), int(period)] = int(days)
+        if not total:
+            empty.add(str(site))
     seen = {str(row[0]) for row in connection.execute(f"SELECT DISTINCT site_id FROM {table}").fetchall()}
     sites = []
     for site, role in sorted(roles.items(), key=lambda item: (item[1] != "treated", item[0])):
         shares = [
-            (counted.get((site, after, i), 0) / ((last - first).days + 1), first, last)
-            for after, i, first, last in periods
+            (counted.get((site, after, i), 0) / ((last - first).days + 1), first, last) for after, i, first, last in periods
         ]
         worst, first, last = min(shares)
-        used = worst >= pilot.outcome.min_period_coverage
+        used = worst >= pilot.outcome.min_period_coverage and site not in empty
         reason = (
             ""
             if used
@@ -125,6 +125,8 @@ def panel(connection: Connection, table: str, pilot: Pilot, *, hours: tuple[int,
                 f"{pilot.outcome.min_period_coverage:.0%} is needed"
             )
         )
+        if site in empty:
+            reason = "counted nobody at all in a whole period; no ratio can be taken"
         if site not in seen:
             reason = "no accepted row at all"
         sites.append(SiteUse(site, role, used, worst, reason))

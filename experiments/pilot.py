@@ -95,9 +95,7 @@ class Rule(Part):
     def _one(self) -> Rule:
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(
-                f"{len(given)} bounds are given; expected exactly one of {', '.join(type(self).model_fields)}"
-            )
+            raise ValueError(f"{len(given)} bounds are given; expected exactly one of {', '.join(type(self).model_fields)}")
         return self
 
 
@@ -200,9 +198,7 @@ class Pilot(Part):
             if not self.before:
                 faults.append(f"before: missing; expected at least one period for method '{self.method}'; add it")
             if not self.sites.control:
-                faults.append(
-                    f"sites.control: empty; expected sites to compare with for method '{self.method}'; add some"
-                )
+                faults.append(f"sites.control: empty; expected sites to compare with for method '{self.method}'; add some")
         if (self.costs or self.benefits) and self.prices is None:
             faults.append("prices: missing although costs or benefits are given; expected currency and year; add it")
         if faults:
@@ -259,9 +255,7 @@ def load_pilot(path: Path) -> Pilot:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise PilotError(
-            f"{path}: {where}{getattr(error, 'problem', None) or 'not YAML'}; expected valid YAML"
-        ) from None
+        raise PilotError(f"{path}: {where}{getattr(error, 'problem', None) or 'not YAML'}; expected valid YAML") from None
     if not isinstance(document, dict):
         found = "nothing" if document is None else f"a {type(document).__name__}"
         raise PilotError(f"{path}: holds {found}; expected the keys of a pilot; start from 'testbed new ID'")
@@ -270,9 +264,7 @@ def load_pilot(path: Path) -> Pilot:
     except ValidationError as error:
         raise PilotError("\n".join(f"{path}: {line}" for line in _faults(error))) from None
     if pilot.id != path.stem:
-        raise PilotError(
-            f"{path}: id is '{pilot.id}'; expected '{path.stem}' as the file is named; rename one of the two"
-        )
+        raise PilotError(f"{path}: id is '{pilot.id}'; expected '{path.stem}' as the file is named; rename one of the two")
     return pilot
 
 

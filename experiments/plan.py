@@ -73,9 +73,9 @@ def deviations(locked: dict[str, Any], found: dict[str, Any]) -> list[Deviation]
 
 
 def _leaves(value: Any, path: str = "") -> dict[str, str]:
-    if isinstance(value, dict):
+    if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value)):
         leaves: dict[str, str] = {}
-        for key, inner in value.items():
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             leaves |= _leaves(inner, f"{path}.{key}" if path else str(key))
         return leaves
-    return {path: json.dumps(value, ensure_ascii=False)}
+    return {path: json.dumps(value, ensure_ascii=False, sort_keys=True)}

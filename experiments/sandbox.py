@@ -7,8 +7,8 @@ Three levels, the strongest that works here is taken and recorded:
 * `L2`: own user and network namespace (`unshare`).
 * `L1`: a process with limits only. Refused for a model that nobody here vouches for.
 
-At every level memory, processor time, file size, open files and processes are limited, and the parent kills the whole group
-when the time is up. Frames go in, boxes come out; no truth is ever inside.
+At every level memory, processor time, file size and open files are limited, at `L2` and `L3` processes too; the parent kills
+the whole group when the time is up. Frames go in, boxes come out; no truth is ever inside.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import functools
 import importlib.util
 import json
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -45,6 +46,7 @@ BYTES_PER_BOX = 400
 COMPLAINT_BYTES = 4096
 START_S = 20.0
 PIPE_BYTES = 1 << 20
+PROCESSES = 16
 
 
 class SubmissionError(ValueError):
@@ -202,8 +204,9 @@ class _Conversation:
             "RLIMIT_FSIZE": 0,
             "RLIMIT_CORE": 0,
             "RLIMIT_NOFILE": 64,
-            "RLIMIT_NPROC": 0,
         }
+        if level != "L1" and _counts_by_namespace():
+            limits["RLIMIT_NPROC"] = PROCESSES
         full = {**order, "model": inside(level, model), "packages": packages(), "limits": limits}
         self._process = subprocess.Popen(
             command(level, [inside(level, RUNNER), json.dumps(full)], model),
@@ -466,6 +469,12 @@ def _answer(who: str, frame: int, message: dict[str, Any], road_users: int, max_
         )
     boxes = np.clip(boxes, 0, [width, height, width, height])
     return Answer(boxes.astype(np.float32), scores.astype(np.float32), labels.astype(np.int64), model_s)
+
+
+def _counts_by_namespace() -> bool:
+    """Whether the limit on processes counts only those in the sandbox; before Linux 5.14 it counts all of the user's."""
+    version = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    return sys.platform == "linux" and version is not None and tuple(map(int, version.groups())) >= (5, 14)
 
 
 def _check_limits(message: dict[str, Any], trusted: bool) -> None:

@@ -20,8 +20,9 @@ from typing import Any, BinaryIO
 
 SHORT = 120
 MANY = 20
+TOO_MANY_NODES = 1_000_000
 CONTROL_FLOW = ("If", "Loop", "Scan", "SequenceMap")
-ELEMENT_BYTES = {2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16, 16: 2}
+ELEMENT_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16, 16: 2}
 MEMORY_SIGNS = ("bad_alloc", "bad allocation", "failed to allocate", "memoryerror", "out of memory", "cannot allocate")
 
 
@@ -70,18 +71,20 @@ def inspect_model(path: str) -> dict[str, Any]:
             external.append(tensor.name[:SHORT])
 
     graphs = [model.graph, *(g for info in model.training_info for g in (info.initialization, info.algorithm))]
-    groups = [list(function.node) for function in model.functions]
+    groups = [function.node for function in model.functions]
     while graphs or groups:
         if graphs:
             graph = graphs.pop()
             for tensor in graph.initializer:
                 weigh(tensor)
             sparse = list(graph.sparse_initializer)
-            nodes = list(graph.node)
+            nodes = graph.node
         else:
             sparse, nodes = [], groups.pop()
+        found["nodes"] += len(nodes)
+        if found["nodes"] > TOO_MANY_NODES:
+            return {"unreadable": f"more than {TOO_MANY_NODES} nodes"}
         for node in nodes:
-            found["nodes"] += 1
             domains.add(node.domain[:SHORT])
             if node.op_type in CONTROL_FLOW:
                 control_flow.add(node.op_type)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analytics.lake import memory, open_lake
-from data_contracts.contract import contracts, load_contract
+from data_contracts.contract import Contract, contracts, load_contract
 from experiments.pilot import PilotError, load_pilot, pilots
 from experiments.settings import ROOT, Settings
 from experiments.task import load_task, tasks
@@ -77,6 +77,11 @@ def contract_list() -> dict[str, Any]:
     found = [load_contract(name) for name in sorted(contracts())]
     return {
         "contracts": [
-            {"contract": c.name, "version": c.version, "columns": len(c.column_names), "purpose": c.purpose} for c in found
+            {"contract": c.id, "version": c.version, "columns": len(c.column_names), "purpose": _purpose(c)} for c in found
         ]
     }
+
+
+def _purpose(contract: Contract) -> str:
+    described = contract.document.description
+    return str(described.purpose or "") if described is not None else ""

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any
 
-import click
 import typer
 
 from experiments.settings import Settings, SettingsError, load_settings, quieten
@@ -62,10 +61,11 @@ def main(arguments: list[str] | None = None) -> None:
     sys.excepthook = _unforeseen
     try:
         code = app(args=arguments, prog_name="testbed", standalone_mode=False)
-    except click.ClickException as error:
-        print(f"testbed: {error.format_message()}", file=sys.stderr)
+    except typer.TyperException as error:
+        said = error.format_message() if hasattr(error, "format_message") else str(error)
+        print(f"testbed: {said}; run 'testbed --help' or 'testbed COMMAND --help'", file=sys.stderr)
         code = WRONG_INPUT
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         print("testbed: stopped", file=sys.stderr)
         code = RUN_FAILED
     except BrokenPipeError:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -141,7 +142,6 @@ def _parameters(analytic: str) -> dict[str, inspect.Parameter]:
 
 def _arguments(feed: Feed, timezone: str) -> tuple[dict[str, Any], list[str]]:
     """A feed's parameters as its analytic wants them, and what is wrong with them; the time zone is the pilot's."""
-    hints = get_type_hints(ANALYTICS[feed.analytic])
     arguments: dict[str, Any] = {}
     faults = []
     for name, parameter in _parameters(feed.analytic).items():
@@ -152,11 +152,17 @@ def _arguments(feed: Feed, timezone: str) -> tuple[dict[str, Any], list[str]]:
                 faults.append(f"parameter '{name}' of {feed.analytic} is missing; add it to params")
             continue
         try:
-            arguments[name] = TypeAdapter(hints[name]).validate_python(feed.params[name])
+            arguments[name] = TypeAdapter(_hint(feed.analytic, parameter)).validate_python(feed.params[name])
         except ValidationError as error:
             fault = error.errors()[0]
             faults.append(f"parameter '{name}' of {feed.analytic} is {fault['input']!r}; {fault['msg']}; correct it")
     return arguments, faults
+
+
+def _hint(analytic: str, parameter: inspect.Parameter) -> Any:
+    """The type of one parameter; the others' types need not be importable here."""
+    alone = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+    return get_type_hints(alone, globalns=inspect.unwrap(ANALYTICS[analytic]).__globals__)[parameter.name]
 
 
 def kept(cache_folder: Path, key: str, build: Callable[[Path], None]) -> Path:
@@ -247,3 +253,8 @@ def contract_digest(name: str) -> str:
     if name not in files:
         raise ContractError(f"contract '{name}' is unknown; expected one of {', '.join(sorted(files))}")
     return file_digest(files[name])
+
+
+def report_of(folder: Path) -> dict[str, Any]:
+    """The gate's report in a step's folder."""
+    return dict(json.loads((folder / "check.json").read_text(encoding="utf-8")))

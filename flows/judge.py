@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -180,8 +179,3 @@ def summary(document: dict[str, Any]) -> str:
     if effect["relative"] is None:
         return f"{effect['estimate']:.1f}/min [{effect['lower']:.1f}, {effect['upper']:.1f}]"
     return f"{effect['relative']:+.1%} [{effect['relative_lower']:+.1%}, {effect['relative_upper']:+.1%}]"
-
-
-def report_of(folder: Path) -> dict[str, Any]:
-    """The gate's report in a step's folder."""
-    return dict(json.loads((folder / "check.json").read_text(encoding="utf-8")))

@@ -107,7 +107,7 @@ def _runner(settings: Settings) -> Any:
 
         return ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1)
     try:
-        from prefect_dask import DaskTaskRunner
+        from prefect_dask.task_runners import DaskTaskRunner
     except ImportError:
         raise SettingsError(
             "TESTBED_RUNNER: 'dask' was chosen but 'prefect-dask' is not installed; expected it; "

@@ -27,10 +27,11 @@ from flows.feeds import (
     digest_of,
     find_source,
     receive,
+    report_of,
     resolve,
     sweep,
 )
-from flows.judge import Judgement, judge, report_of
+from flows.judge import Judgement, judge
 from flows.orchestrate import Directly, Steps, by_prefect
 from flows.publish import open_data
 

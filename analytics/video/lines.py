@@ -40,21 +40,24 @@ class Line:
     to_left: str = "to_left"
 
     def side(self, x: float, y: float) -> float:
-        """Signed distance of a point from the endless line: positive on the right side, in pixels.
+        """Signed distance of a point from the endless line, in pixels: positive on the right side.
 
-        The two ends enter in a fixed order, so that the reversed line gives exactly the negated value.
+        The reversed line gives exactly the negated value.
         """
-        sign = 1.0
-        (ax, ay), (bx, by) = (self.x1, self.y1), (self.x2, self.y2)
-        if (bx, by) < (ax, ay):
-            (ax, ay), (bx, by), sign = (bx, by), (ax, ay), -1.0
+        (ax, ay), (bx, by), sign = self._ordered()
         dx, dy = bx - ax, by - ay
         return sign * (dx * (y - ay) - dy * (x - ax)) / math.hypot(dx, dy)
 
-    def along(self, x: float, y: float) -> float:
-        """Position of a point along the line: 0 at the first point, 1 at the second, outside 0..1 beyond the ends."""
-        dx, dy = self.x2 - self.x1, self.y2 - self.y1
-        return ((x - self.x1) * dx + (y - self.y1) * dy) / (dx * dx + dy * dy)
+    def is_beside(self, x: float, y: float) -> bool:
+        """Whether a point lies beside the line, not beyond one of its ends."""
+        (ax, ay), (bx, by), _ = self._ordered()
+        dx, dy = bx - ax, by - ay
+        return 0.0 <= (x - ax) * dx + (y - ay) * dy <= dx * dx + dy * dy
+
+    def _ordered(self) -> tuple[tuple[float, float], tuple[float, float], float]:
+        """The two points in a fixed order, so that rounding does not depend on which came first, and the sign of that order."""
+        first, second = (self.x1, self.y1), (self.x2, self.y2)
+        return (first, second, 1.0) if first <= second else (second, first, -1.0)
 
 
 def parse_line(text: str) -> Line:
@@ -227,7 +230,7 @@ class LineCounter:
                 x, y = before.x + share * (point.x - before.x), before.y + share * (point.y - before.y)
                 passage.met_at_s = before.time_s + share * (point.time_s - before.time_s)
                 passage.met_frame = point.frame
-                passage.met_inside = 0.0 <= line.along(x, y) <= 1.0
+                passage.met_inside = line.is_beside(x, y)
             if abs(distance) >= self._hysteresis_px:
                 side = 1 if distance > 0 else -1
                 if passage.side == -side and passage.met_inside:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -112,7 +113,11 @@ class MotionDetector:
         import cv2
 
         assert self._background is not None and self._noise is not None
-        hidden = cv2.dilate(mask, np.ones((5, 5), np.uint8))
+        kept = mask.copy()
+        for x1, y1, x2, y2, area in _outlines(mask):
+            if self.scale.known and area < 0.15 * _SILHOUETTE * math.prod(self.scale.at(y2)):
+                kept[int(y1) : int(y2), int(x1) : int(x2)] = 0  # a speck is ground, not a person
+        hidden = cv2.dilate(kept, np.ones((5, 5), np.uint8))
         seen = cv2.bitwise_not(hidden)
         cv2.accumulateWeighted(small, self._background, self._rate, seen)
         cv2.accumulateWeighted(small, self._background, self._rate_hidden, hidden)
@@ -242,6 +247,18 @@ class MotionDetector:
             found.append(((x - half, y - float(tall[row]), x + half, y), min(1.0, float(gain[row, column]))))
             rest[upper[row, 0] : lower[row, 0], west[row, column] : east[row, column]] = 0
         return found
+
+
+def _outlines(mask: MatLike) -> list[_Part]:
+    """Bounding box and area (holes filled) of each connected part of a mask."""
+    import cv2
+
+    parts = []
+    for outline in cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]:
+        x, y, w, h = cv2.boundingRect(outline)
+        area = cv2.contourArea(outline) + len(outline) / 2 + 1  # the outline runs through the middle of border pixels
+        parts.append((float(x), float(y), float(x + w), float(y + h), float(area)))
+    return parts
 
 
 def _steepness(picture: MatLike) -> npt.NDArray[np.float32]:

@@ -7,6 +7,7 @@ from collections import deque
 import numpy as np
 
 _TALLER = 0.6  # weight of a blob above the line: it may hold two people, one below it is rarely less than one
+_ROWS = 15.0  # spread of the seen feet from which the picture's own slope counts more than the usual one [px]
 
 
 class PersonScale:
@@ -17,12 +18,15 @@ class PersonScale:
         self._slope = 0.0
         self._offset = 0.0
         self._aspect = 0.4
+        self._middle = 0.0
         self._new = 0
         self.known = False
 
     def learn(self, foot: float, tall: float, wide: float) -> None:
         """Remember a blob of a plausible shape; look at all of them again from time to time."""
         if not 1.4 <= tall / wide <= 5.0 or tall < 6:
+            return
+        if self.known and not 0.55 <= tall / self.at(foot)[0] <= 2.5:
             return
         self._seen.append((foot, tall, wide))
         self._new += 1
@@ -32,7 +36,7 @@ class PersonScale:
 
     def at(self, foot: float) -> tuple[float, float]:
         """Usual height and width of a person whose feet are at a row. [px]."""
-        tall = max(6.0, self._offset + self._slope * foot)
+        tall = min(max(self._offset + self._slope * foot, 0.45 * self._middle, 6.0), 2.2 * self._middle)
         return tall, self._aspect * tall
 
     def foot_below(self, top: float) -> float:
@@ -42,15 +46,25 @@ class PersonScale:
     def _fit(self) -> None:
         """A straight line through the heights, by iteratively reweighted least squares (Huber)."""
         foot, tall, wide = np.array(self._seen).T
+        # By area a few people count more than many specks of rain: what is far smaller than the middle by area is a speck.
+        order = np.argsort(tall)
+        area = (tall * wide)[order].cumsum()
+        person = tall >= 0.5 * tall[order][np.searchsorted(area, area[-1] / 2)]
+        foot, tall, wide = foot[person], tall[person], wide[person]
         weights = np.ones_like(tall)
         middle = float(np.median(foot))
         offset, slope = float(np.median(tall)), 0.0
+        self._middle = offset
+        # A horizon somewhat above the picture, believed until feet are seen on rows that differ: a step that lifts a foot
+        # shortens the body as much, which alone would look like a steep slope.
+        usual = 0.6 * offset / max(middle, 1.0)
+        trust = 0.5 * len(foot) * _ROWS**2
         for _ in range(15):
             spread = float((weights * (foot - middle) ** 2).sum())
             mean_foot = float((weights * (foot - middle)).sum() / weights.sum())
             mean_tall = float((weights * tall).sum() / weights.sum())
-            prior = len(foot) * 15.0**2  # rows hardly differ: then the line stays level
-            slope = float((weights * (foot - middle - mean_foot) * (tall - mean_tall)).sum()) / (spread + 0.1 * prior)
+            together = float((weights * (foot - middle - mean_foot) * (tall - mean_tall)).sum())
+            slope = (together + trust * usual) / (spread + trust)
             slope = min(max(slope, 0.0), 0.6)
             offset = mean_tall - slope * mean_foot
             taller = tall - offset - slope * (foot - middle)
@@ -60,15 +74,3 @@ class PersonScale:
         self._slope, self._offset = slope, offset - slope * middle
         self._aspect = min(max(float(np.median(wide / tall)), 0.25), 0.6)
         self.known = True
-
-
-def _outlines(mask: MatLike) -> list[_Part]:
-    """Bounding box and area (holes filled) of each connected part of a mask."""
-    import cv2
-
-    parts = []
-    for outline in cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]:
-        x, y, w, h = cv2.boundingRect(outline)
-        area = cv2.contourArea(outline) + len(outline) / 2 + 1  # the outline runs through the middle of border pixels
-        parts.append((float(x), float(y), float(x + w), float(y + h), float(area)))
-    return parts

@@ -95,11 +95,16 @@ def test_weights_agree_with_a_peer_library():
     assert ((y - x @ ours) ** 2).sum() <= ((y - x @ np.asarray(theirs)) ** 2).sum() * 1.001
 
 
-def test_difference_in_differences_is_the_difference_of_mean_log_changes():
+def test_difference_in_differences_is_the_difference_of_changes_also_with_a_week_of_nobody():
     panel = make(6, 0.3, units=5)
-    logs = np.log(np.column_stack([panel.treated, panel.controls]))
-    change = logs[panel.is_after].mean(axis=0) - logs[~panel.is_after].mean(axis=0)
-    assert np.log1p(diff_in_diff(panel).relative) == pytest.approx(change[0] - change[1:].mean())
+    panel.controls[3, 1] = 0.0
+    values = np.column_stack([panel.treated, panel.controls])
+    change = np.log(values[panel.is_after].mean(axis=0) / values[~panel.is_after].mean(axis=0))
+    effect = diff_in_diff(panel)
+    assert np.log1p(effect.relative) == pytest.approx(change[0] - change[1:].mean())
+    expected = effect.counterfactual
+    assert panel.treated[panel.is_after].mean() / expected[panel.is_after].mean() - 1 == pytest.approx(effect.relative)
+    assert expected[~panel.is_after].mean() == pytest.approx(panel.treated[~panel.is_after].mean())
 
 
 def test_the_interval_of_a_flow_covers_its_mean():

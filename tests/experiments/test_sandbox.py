@@ -64,7 +64,10 @@ def endless() -> list[onnx.NodeProto]:
             helper.make_tensor_value_info("go", TensorProto.BOOL, []),
             helper.make_tensor_value_info("sum", TensorProto.FLOAT, [1]),
         ],
-        [helper.make_tensor_value_info("on", TensorProto.BOOL, []), helper.make_tensor_value_info("out", TensorProto.FLOAT, [1])],
+        [
+            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("out", TensorProto.FLOAT, [1]),
+        ],
     )
     values = {"rounds": np.array(1 << 62, np.int64), "start": np.array(True), "none": np.zeros(1, np.float32)}
     made = [helper.make_node("Constant", [], [key], value=numpy_helper.from_array(value)) for key, value in values.items()]
@@ -205,8 +208,10 @@ def test_missing_outputs_and_what_is_no_model(tmp_path: Path) -> None:
     assert "unreadable" in inspect_model(path, trusted=True)
 
 
-READY = "import sys, struct, os, time\nsay = lambda b: (sys.stdout.buffer.write(struct.pack('<I', len(b)) + b), sys.stdout.flush())\n"
-READY += "say(b'{\"unlimited\": []}'); say(b'{\"ready\": true}')\n"
+READY = """import sys, struct, os, time
+say = lambda b: (sys.stdout.buffer.write(struct.pack('<I', len(b)) + b), sys.stdout.flush())
+say(b'{"unlimited": []}'); say(b'{"ready": true}')
+"""
 
 
 @pytest.mark.parametrize(
@@ -217,8 +222,8 @@ READY += "say(b'{\"unlimited\": []}'); say(b'{\"ready\": true}')\n"
         ("say(b'hello'); time.sleep(30)", "an answer is 'hello'; expected a JSON object"),
         ("say(b'[1]'); time.sleep(30)", r"an answer is '\[1\]'"),
         ("say(b'{}'); time.sleep(30)", "frame 0: output 'boxes' is missing"),
-        ("say(b'{\"boxes\": [[1]], \"scores\": \"a\", \"labels\": {}, \"model_s\": 1}')", "expected boxes"),
-        ("say(b'{\"boxes\": [[0,0,1,1]], \"scores\": [], \"labels\": [0], \"model_s\": 1}')", "'0' scores"),
+        ('say(b\'{"boxes": [[1]], "scores": "a", "labels": {}, "model_s": 1}\')', "expected boxes"),
+        ('say(b\'{"boxes": [[0,0,1,1]], "scores": [], "labels": [0], "model_s": 1}\')', "'0' scores"),
         ("os.kill(os.getpid(), 11)", "crashed with 'SIGSEGV"),
         ("sys.exit('it broke \\x1b[31m')", r"crashed with 'exit code 1: it broke  \[31m'"),
         ("time.sleep(30)", "not done after '1' s"),
