@@ -17,9 +17,11 @@ from dashboards.language import Words
 
 Row = dict[str, Any]
 
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#7F7F7F"
-INK, GROUND = {False: "#31333F", True: "#FAFAFA"}, {False: "#FFFFFF", True: "#0E1117"}
-"""Whether the page is dark -> colour of text and of the page."""
+BLUE = {False: "#0072B2", True: "#56B4E9"}
+ORANGE = {False: "#D55E00", True: "#E69F00"}
+GREEN, PINK, GREY = "#009E73", "#CC79A7", "#7F7F7F"
+INK = {False: "#31333F", True: "#FAFAFA"}
+"""Whether the page is dark -> colour."""
 GAP_DAYS = 21
 """Weeks further apart than this are not connected: something else, or nothing, was measured between them."""
 GAP_WEEKS = 4
@@ -64,7 +66,9 @@ def over_time(outcomes: Sequence[Row], say: Words, *, dark: bool = False) -> alt
         say: The interface.
         dark: Whether the page is dark.
     """
-    stretches, points, spans, position = parts(outcomes), [], [], 0.0
+    stretches, position = parts(outcomes), 0.0
+    points: list[Row] = []
+    spans: list[Row] = []
     for number, stretch in enumerate(stretches):
         if number:
             is_gap = (stretch[0]["period_start"] - stretches[number - 1][-1]["period_start"]).days > GAP_DAYS
@@ -75,7 +79,8 @@ def over_time(outcomes: Sequence[Row], say: Words, *, dark: bool = False) -> alt
             position = x + 1
             points.append({"x": x, "part": number, **_point(row, say)})
         after = stretch[0]["is_after"]
-        label = say("after") if after else say("before")
+        is_first = not any(span["after"] == after for span in spans)
+        label = say("after" if after else "before") if is_first else ""
         spans.append({"from": start - 0.5, "to": position - 0.5, "label": label, "month": say.month(first), "after": after})
     marks = {span["from"] + 0.5: _escape(span["month"]) for span in spans}
     x = alt.X(
@@ -90,11 +95,9 @@ def over_time(outcomes: Sequence[Row], say: Words, *, dark: bool = False) -> alt
             labelExpr=" : ".join([*(f"datum.value == {v} ? '{text}'" for v, text in marks.items()), "''"]),
         ),
     )
-    series = [say("counted"), say("expected")]
-    colour = alt.Color(
-        "series:N", scale=alt.Scale(domain=series, range=[BLUE, ORANGE]), legend=alt.Legend(title=None, orient="top")
-    )
-    dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=series, range=[[1, 0], [6, 3]]), legend=None)
+    series, legend = [say("counted"), say("expected")], alt.Legend(title=None, orient="top")
+    colour = alt.Color("series:N", scale=alt.Scale(domain=series, range=[BLUE[dark], ORANGE[dark]]), legend=legend)
+    dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=series, range=[[1, 0], [6, 3]]), legend=legend)
     tooltip = [
         alt.Tooltip(f"{name}:N", title=say(word))
         for name, word in (("week", "week"), ("t_counted", "counted"), ("t_expected", "expected"), ("t_low", "low"))
@@ -112,7 +115,7 @@ def over_time(outcomes: Sequence[Row], say: Words, *, dark: bool = False) -> alt
             x=alt.X("from:Q"), y=alt.value(0), text="label:N"
         ),
         base.transform_filter("datum.after")
-        .mark_area(opacity=0.18, color=ORANGE)
+        .mark_area(opacity=0.18, color=ORANGE[dark])
         .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", detail="part:N"),
         base.transform_fold(["counted", "expected"], as_=["key", "value"])
         .transform_calculate(series=f"datum.key == 'counted' ? '{_escape(series[0])}' : '{_escape(series[1])}'")
@@ -177,11 +180,11 @@ def intervals(
         "low:Q",
         title=None,
         scale=alt.Scale(domain=[least, high + room], nice=False),
-        axis=_percent_axis(say) if percent else _number_axis(say),
+        axis=_percent_axis(say, grid=False) if percent else _number_axis(say, grid=False),
     )
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-len(rows) + 0.7, 0.7], nice=False))
     kinds = ["own", "other", "naive"]
-    colour = alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=[BLUE, GREY, ORANGE]), legend=None)
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=[BLUE[dark], GREY, ORANGE[dark]]), legend=None)
     shape = alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=["circle", "square", "cross"]), legend=None)
     tooltip = [alt.Tooltip("name:N", title=" "), alt.Tooltip("said:N", title=say("change") if percent else " ")]
     base = _chart(values)
@@ -190,16 +193,17 @@ def intervals(
         base.mark_point(size=150, filled=True, opacity=1).encode(
             x=alt.X("middle:Q"), y=y, color=colour, shape=shape, tooltip=tooltip
         ),
-        *(
-            base.transform_calculate(label="datum.name + ':  ' + datum.said")
-            .mark_text(align="left", baseline="bottom", dy=-10, fontSize=13, limit=1000, **paint)
-            .encode(x=alt.value(2), y=y, text="label:N")
-            for paint in ({"stroke": GROUND[dark], "strokeWidth": 5, "color": GROUND[dark]}, {"color": INK[dark]})
-        ),
+        base.transform_calculate(label=f"datum.name + '{say('colon')} ' + datum.said")
+        .mark_text(align="left", baseline="bottom", dy=-11, fontSize=13, limit=1000, color=INK[dark])
+        .encode(x=alt.value(2), y=y, text="label:N"),
     ]
     if zero:
-        ground = _chart([{"zero": 0}])
-        layers.insert(0, ground.mark_rule(strokeDash=[4, 3], color=GREY).encode(x=alt.X("zero:Q")))
+        places = [{"zero": 0, "from": -n - 0.16, "to": -n + 0.16} for n in range(len(rows))]
+        ticks = _chart(places)
+        layers.insert(
+            0,
+            ticks.mark_rule(strokeWidth=2, color=INK[dark]).encode(x=alt.X("zero:Q"), y=alt.Y("from:Q", axis=None), y2="to:Q"),
+        )
     return alt.LayerChart(layer=layers, height=34 + 64 * len(rows))
 
 
@@ -237,7 +241,7 @@ def columns(counts: Sequence[Row], say: Words, *, dark: bool = False) -> alt.Lay
     ]
     colour = alt.Color(
         "line:N",
-        scale=alt.Scale(domain=lines, range=[BLUE, ORANGE, "#009E73", "#CC79A7"]),
+        scale=alt.Scale(domain=lines, range=[BLUE[dark], ORANGE[dark], GREEN, PINK]),
         legend=alt.Legend(title=None, orient="top"),
     )
     base = _chart(values)
@@ -256,11 +260,11 @@ def columns(counts: Sequence[Row], say: Words, *, dark: bool = False) -> alt.Lay
     return alt.LayerChart(layer=layers, height=300)
 
 
-def shares(rows: Sequence[Row], say: Words) -> alt.Chart:
+def shares(rows: Sequence[Row], say: Words, *, dark: bool = False) -> alt.Chart:
     """A share for each start, from 0 to 1: how much of an interval was measured."""
     values = [{**row, "said": say.percent(row["uptime"])} for row in rows]
     chart = _chart(values, height=130)
-    return chart.mark_bar(color=BLUE).encode(
+    drawn: alt.Chart = chart.mark_bar(color=BLUE[dark]).encode(
         x=alt.X("start:O", title=None, sort=None, axis=alt.Axis(labelAngle=0, labelOverlap="greedy")),
         y=alt.Y(
             "uptime:Q",
@@ -270,6 +274,7 @@ def shares(rows: Sequence[Row], say: Words) -> alt.Chart:
         ),
         tooltip=[alt.Tooltip("start:N", title=say("start")), alt.Tooltip("said:N", title=say("uptime"))],
     )
+    return drawn
 
 
 def bars(rows: Sequence[tuple[str, int]], say: Words, *, dark: bool = False) -> alt.LayerChart:
@@ -279,7 +284,7 @@ def bars(rows: Sequence[tuple[str, int]], say: Words, *, dark: bool = False) -> 
     base = _chart(values).encode(y=alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-len(rows) + 0.5, 0.6], nice=False)))
     x = alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, top * 1.2], nice=False))
     layers = [
-        base.mark_bar(size=10, color=BLUE, cornerRadiusEnd=3, align="left").encode(x=x),
+        base.mark_bar(size=10, orient="horizontal", color=BLUE[dark], cornerRadiusEnd=3).encode(x=x),
         base.mark_text(align="left", dx=6, fontSize=12, color=INK[dark]).encode(x=x, text="said:N"),
         base.mark_text(align="left", baseline="bottom", dy=-8, fontSize=13, color=INK[dark], limit=1000).encode(
             x=alt.value(0), text="name:N"
@@ -294,7 +299,7 @@ def summary(rows: Sequence[Band], say: Words, *, percent: bool = True, digits: i
     def text(value: float) -> str:
         return say.percent(value, digits, signed=True) if percent else say.number(value, digits)
 
-    return "; ".join(f"{row.name}: {text(row.middle)}, {say.span(text(row.low), text(row.high))}" for row in rows)
+    return "; ".join(f"{row.name}{say('colon')} {text(row.middle)}, {say.span(text(row.low), text(row.high))}" for row in rows)
 
 
 def weeks_table(outcomes: Sequence[Row]) -> list[Row]:
@@ -317,16 +322,16 @@ def _chart(values: Sequence[Row], **settings: Any) -> alt.Chart:
     return alt.Chart.from_dict({"data": {"values": list(values)}, "mark": "point", "encoding": {}, **settings})
 
 
-def _number_axis(say: Words) -> alt.Axis:
+def _number_axis(say: Words, *, grid: bool = True) -> alt.Axis:
     thousands = say.number(1000)[1:2]
-    return alt.Axis(labelExpr=f"replace(format(datum.value, ',~f'), /,/g, '{thousands}')", tickCount=5)
+    return alt.Axis(labelExpr=f"replace(format(datum.value, ',~f'), /,/g, '{thousands}')", tickCount=5, grid=grid)
 
 
-def _percent_axis(say: Words, *, signed: bool = True, values: list[float] | None = None) -> alt.Axis:
+def _percent_axis(say: Words, *, signed: bool = True, values: list[float] | None = None, grid: bool = True) -> alt.Axis:
     sign = "+" if signed else ""
     gap = "" if say.language == "en" else "\N{NO-BREAK SPACE}"
     text = f"replace(format(100 * datum.value, '{sign}.0f'), /^\\+0$/, '0') + '{gap}%'"
-    return alt.Axis(labelExpr=text, tickCount=6) if values is None else alt.Axis(labelExpr=text, values=values)
+    return alt.Axis(labelExpr=text, tickCount=6, grid=grid) if values is None else alt.Axis(labelExpr=text, values=values)
 
 
 def _escape(text: str) -> str:

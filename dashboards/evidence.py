@@ -94,7 +94,7 @@ def show_intervals(run: Run, pilot: Pilot | None, snapshot: int, say: Words) -> 
     values = [row["uptime"] for row in shares]
     low, mean = say.percent(min(values)), say.percent(sum(values) / len(values), 1)
     alt = say("uptime_alt", interval=found.interval_s, low=low, mean=mean)
-    st.altair_chart(charts.shares(shares, say), alt=alt)
+    st.altair_chart(charts.shares(shares, say, dark=layout.is_dark()), alt=alt)
     with st.expander(say("show_table")):
         rows = [{say("start"): layout.plain(r["start"]), say("uptime"): say.percent(r["uptime"])} for r in shares]
         layout.table(rows, alt, figures=[say("uptime")])
@@ -205,30 +205,28 @@ def show_sites(run: Run, pilot: Pilot | None, snapshot: int, say: Words) -> None
         layout.text(say("no_places"), "tb-quiet")
     stuck = queries.refused_by_site(snapshot, run.run_id)
     weights = (run.document["effect"] or {}).get("weights", {})
-    rows = []
+    rows, unused = [], []
     for site in sites:
-        id_ = site["site_id"]
-        reasons = [] if site["is_used"] else [site_reason(site, run, say)]
-        if not site["is_used"] and stuck.get(id_, {}).get("no_stuck_sensor"):
-            reasons.append(say("site_stuck", count=say.number(stuck[id_]["no_stuck_sensor"])))
+        id_, reason = site["site_id"], ""
+        if not site["is_used"]:
+            hours = stuck.get(id_, {}).get("no_stuck_sensor")
+            reason = site_reason(site, run, say) + (f"; {say('site_stuck', count=say.number(hours))}" if hours else "")
+            unused.append(f"{numbers[id_]} · {names[id_]} ({say('map_' + site['role'])}){say('colon')} {reason}")
         rows.append(
             {
                 "": str(numbers[id_]),
                 say("site"): layout.plain(names[id_]),
-                say("role"): say(f"map_{kinds[id_]}"),
+                say("role"): say(f"map_{site['role']}"),
                 say("weight"): say.percent(weights[id_]) if id_ in weights else "",
                 say("measured"): say.percent(site["coverage"]),
-                say("why_not"): layout.plain("; ".join(reasons)),
+                say("why_not"): layout.plain(reason),
             }
         )
-    unused = [row for row, site in zip(rows, sites, strict=True) if not site["is_used"]]
-    figures = [say("weight"), say("measured")]
     if unused:
-        st.markdown(f"#### {say('why_not')}")
-        short = [{name: value for name, value in row.items() if name != say("weight")} for row in unused]
-        layout.table(short, say("why_not"), figures=figures[1:])
+        st.markdown(f"#### {say('unused_title')}")
+        layout.listing(unused)
     with st.expander(say("show_table")):
-        layout.table(rows, say("where"), figures=figures)
+        layout.table(rows, say("where"), figures=[say("weight"), say("measured")])
 
 
 def site_reason(site: dict[str, Any], run: Run, say: Words) -> str:

@@ -77,6 +77,10 @@ class Words:
         """An interval in words."""
         return self("interval", low=low, high=high)
 
+    def tight(self, low: str, high: str) -> str:
+        """An interval in words that no line break divides."""
+        return self.span(low, high).replace(" ", SPACE)
+
     def join(self, items: list[str]) -> str:
         """Items as a list within a sentence."""
         return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {self('and')} {items[-1]}" if items else ""

@@ -20,19 +20,23 @@ from dashboards import queries
 from dashboards.language import FALLBACK, LANGUAGES, SPACE, Words, words
 from experiments.settings import SettingsError
 
-RIGHT = "".join(
-    f'[class*="st-key-figures"][class*="-c{n}-"] .col{n} {{text-align: right !important; white-space: nowrap}}'
+FIGURES = ", ".join(
+    f'[class*="st-key-figures"][class*="-c{n}-"] :is(th, td):nth-child({n + 1}){inside}'
     for n in range(12)
+    for inside in ("", " *")
 )
 STYLE = """<style>
 .stMainBlockContainer {max-width: @WIDTH@; padding-top: 4.5rem; padding-bottom: 4rem}
 .stMainBlockContainer h1 {font-size: 2.1rem; line-height: 1.2; letter-spacing: -.01em}
-.stMainBlockContainer h2 {font-size: 1.6rem; padding: 1.4rem 0 .2rem}
-.stMainBlockContainer h3 {font-size: 1.35rem; padding: 1.4rem 0 .1rem}
-.stMainBlockContainer h4 {font-size: 1.05rem; padding: .5rem 0 0}
+.stMainBlockContainer h2 {font-size: 1.6rem; padding: 1.4rem 0 .55rem}
+.stMainBlockContainer h3 {font-size: 1.35rem; padding: 1.4rem 0 .55rem}
+.stMainBlockContainer h4 {font-size: 1.05rem; padding: .5rem 0 .35rem}
+.stMainBlockContainer .tb-pilot {margin: 0; padding: .4rem 0 0; font-size: 1.75rem; line-height: 1.25}
+.stAppDeployButton {display: none}
 .stTable {overflow-x: auto} .stTable table {font-variant-numeric: tabular-nums; font-size: .92rem}
 .stTable th {font-weight: 600; vertical-align: bottom} .stTable td {vertical-align: top}
-@RIGHT@
+.stTable td:first-child {min-width: 5rem}
+@FIGURES@ {text-align: right !important}
 .tb-p {max-width: 46rem; margin: 0 0 .4rem; line-height: 1.55}
 .tb-lede {font-size: 1.15rem; max-width: 46rem; line-height: 1.5; margin: 0}
 .tb-quiet {opacity: .78; font-size: .92rem}
@@ -68,7 +72,7 @@ STYLE = """<style>
   .stMainBlockContainer h1 {font-size: 1.6rem} .tb-answer {padding: .9rem 1rem} .tb-answer .tb-say {font-size: 1.15rem}
   .tb-facts {grid-template-columns: 1fr 1fr} .tb-source {grid-template-columns: 1fr} .tb-source dd {margin-bottom: .3rem}
 }
-</style>""".replace("@RIGHT@", RIGHT)
+</style>""".replace("@FIGURES@", FIGURES)
 
 WIDTHS = {"pilots": "64rem", "city": "84rem", "vendors": "84rem"}
 """Page -> width of its text and tables at most."""
@@ -211,7 +215,7 @@ def table(rows: Sequence[Mapping[str, str]], alt: str, *, figures: Sequence[str]
     """
     columns = list(rows[0])
     places = "".join(f"-c{columns.index(name)}" for name in figures)
-    digest = hashlib.sha256(f"{alt}{columns}".encode()).hexdigest()[:12]
+    digest = hashlib.sha256(f"{alt}{columns}{rows}".encode()).hexdigest()[:12]
     with st.container(key=f"figures{places}-{digest}"):
         st.table(list(rows), border="horizontal", hide_index=True, alt=alt)
 

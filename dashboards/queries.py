@@ -5,6 +5,8 @@ What is read is kept for the lake's snapshot it belongs to; a newer snapshot is 
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,11 +19,11 @@ import streamlit as st
 from analytics.lake import TABLES, Connection, open_lake, retry, transaction
 from data_contracts.contract import load_contract
 from data_contracts.privacy import publishable
+from experiments.evaluation import Evaluation
 from experiments.leaderboard import Entry, leaderboard
+from experiments.metrics import ScoringError
 from experiments.pilot import Pilot, PilotError, find_pilot, load_pilot
-from experiments.scoring import ScoringError
 from experiments.settings import load_settings
-from experiments.submission import Evaluation
 from experiments.task import Split, Task, find_task
 
 T = TypeVar("T")
@@ -202,14 +204,16 @@ def refused_by_site(snapshot: int, run_id: str) -> dict[str, dict[str, int]]:
 
 @st.cache_data(max_entries=20, show_spinner=False)
 def open_counts(snapshot: int, run_id: str) -> bytes | None:
-    """A run's open data as CSV; None where it has none."""
-
-    def work(connection: Connection) -> bytes | None:
-        query = "SELECT * EXCLUDE (pilot_id, run_id) FROM lake.open_counts WHERE run_id = ? ORDER BY ALL"
-        frame = connection.execute(query, [run_id]).df()
-        return bytes(frame.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%SZ").encode()) if len(frame) else None
-
-    return _read(work)
+    """A run's open data as CSV, instants in UTC; None where it has none."""
+    query = "SELECT * EXCLUDE (pilot_id, run_id) FROM lake.open_counts WHERE run_id = ? ORDER BY ALL"
+    rows = _read(lambda connection: _rows(connection, query, [run_id]))
+    if not rows:
+        return None
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]))
+    writer.writeheader()
+    writer.writerows({**row, "period_start_at": f"{row['period_start_at']:%Y-%m-%dT%H:%M:%SZ}"} for row in rows)
+    return out.getvalue().encode()
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
@@ -321,7 +325,7 @@ def boards(snapshot: int) -> list[Board]:
     folder = load_settings().tasks
     found: dict[tuple[str, Split], list[Entry]] = {}
     for row in _read(lambda connection: _rows(connection, query)):
-        entry = Entry(row["submission_id"], row["name"], Evaluation.from_dict(json.loads(row["result"])))
+        entry = Entry(row["submission_id"], row["name"], Evaluation.from_dict(json.loads(row["result"])["evaluation"]))
         found.setdefault((row["task"], row["split"]), []).append(entry)
     result = []
     for (name, split), entries in found.items():

@@ -68,7 +68,7 @@ def draw(
     Returns:
         An SVG element.
     """
-    side = width * (0.34 if named else 0.12)
+    side = width * (0.34 if named else 0.19)
     marks, scale = _place(spots, (side, 34.0, width - side, height - 44.0), named)
     middle = sorted(mark.x for mark in marks)[len(marks) // 2]
     left = [mark for mark in marks if mark.x < middle]
@@ -86,7 +86,7 @@ def draw(
     )
     return (
         f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" xmlns="http://www.w3.org/2000/svg" '
-        f'role="img" font-family="Source Sans 3, Source Sans Pro, Helvetica, Arial, sans-serif" fill="{ink}" color="{ink}">'
+        f'role="img" font-family="Arial, Helvetica, sans-serif" fill="{ink}" color="{ink}">'
         f"<title>{html.escape(alt)}</title>{''.join(inside)}{bar}</svg>"
     )
 
@@ -150,7 +150,7 @@ def _labels(marks: Sequence[_Mark], x: float, anchor: str, height: float, size: 
 def _shape(mark: _Mark) -> str:
     at = f'transform="translate({mark.x:.1f} {mark.y:.1f})"'
     if mark.kind == "treated":
-        return f'<circle {at} r="7.5" fill="{BLUE}" stroke="#fff" stroke-width="1.5"/>'
+        return f'<circle {at} r="7.5" fill="{BLUE[False]}" stroke="#fff" stroke-width="1.5"/>'
     if mark.kind == "control":
-        return f'<path {at} d="M0 -7L7 0L0 7L-7 0Z" fill="{ORANGE}" stroke="#fff" stroke-width="1.2"/>'
+        return f'<path {at} d="M0 -7L7 0L0 7L-7 0Z" fill="{ORANGE[False]}" stroke="#fff" stroke-width="1.2"/>'
     return f'<path {at} d="M-5 -5L5 5M-5 5L5 -5" stroke="currentColor" opacity="0.6" stroke-width="2" fill="none"/>'

@@ -138,18 +138,19 @@ def _unknown_keys(model: type[BaseModel], raw: dict[str, Any], place: str) -> It
         if key not in fields:
             yield f"'{here}' is unknown; expected one of {', '.join(fields)}{suggest(str(key), fields)}"
             continue
-        nested = list(_models_in(fields[key].annotation))
+        nested = list(models_in(fields[key].annotation))
         for i, item in enumerate(value if isinstance(value, list) else [value]):
             if nested and isinstance(item, dict):
                 inner = nested[-1] if isinstance(value, list) else nested[0]
                 yield from _unknown_keys(inner, item, f"{here}[{item.get('name', i)}]" if isinstance(value, list) else here)
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Every model that a type annotation names, such as those of `list[A] | B`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in typing.get_args(annotation):
-        yield from _models_in(part)
+        yield from models_in(part)
 
 
 def _faults(document: OpenDataContractStandard) -> Iterator[str]:

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from experiments.evaluation import Evaluation
+from experiments.metrics import ScoringError
 from experiments.sandbox import SubmissionError
-from experiments.scoring import METRICS, Results, Score, ScoringError, bootstrap, draws
-from experiments.submission import Evaluation
+from experiments.scoring import METRICS, Results, Score, bootstrap, draws
 from experiments.task import Budget, Split, Task
 
 

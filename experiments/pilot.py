@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+
+from data_contracts.faults import suggest
+from experiments.faults import Part, load
 
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 SiteId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
@@ -27,12 +28,6 @@ Periods = Annotated[tuple[Period, ...], BeforeValidator(_periods)]
 
 class PilotError(ValueError):
     """A pilot file, or what it names, is wrong; the message lists every fault on a line of its own."""
-
-
-class Part(BaseModel):
-    """A part of a pilot file; unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Owner(Part):
@@ -55,7 +50,7 @@ class Sites(Part):
 
     treated: tuple[SiteId, ...] = Field(min_length=1)
     control: tuple[SiteId, ...] = ()
-    places: dict[SiteId, Place] = {}
+    places: dict[SiteId, Place] = Field(default_factory=dict)
 
 
 class Feed(Part):
@@ -66,7 +61,7 @@ class Feed(Part):
     reader: str | None = None
     raw_contract: str | None = None
     contract: str
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -79,7 +74,7 @@ class Outcome(Part):
 
     contract: str
     column: str
-    where: dict[str, str] = {}
+    where: dict[str, str] = Field(default_factory=dict)
     min_day_coverage: float = Field(0.9, gt=0, le=1)
     min_period_coverage: float = Field(0.75, gt=0, le=1)
 
@@ -224,14 +219,8 @@ def find_pilot(name: str, folder: Path) -> Path:
         return Path(name)
     raise PilotError(
         f"pilot '{name}' does not exist; expected one of {', '.join(known) or '(none yet)'} or the path of a YAML file"
-        f"{suggestion(name, known)}"
+        f"{suggest(name, known)}"
     )
-
-
-def suggestion(found: str, valid: Any) -> str:
-    """`; did you mean 'x'?` when something valid is close to what was found, else nothing."""
-    close = difflib.get_close_matches(found, list(valid), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def load_pilot(path: Path) -> Pilot:
@@ -245,68 +234,7 @@ def load_pilot(path: Path) -> Pilot:
     Raises:
         PilotError: The file cannot be read or is not a valid pilot; all faults, one a line.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = yaml.safe_load(text)
-    except OSError as error:
-        raise PilotError(f"{path}: cannot be read ({error.strerror}); expected a YAML file") from None
-    except UnicodeDecodeError:
-        raise PilotError(f"{path}: is not UTF-8 text; expected a YAML file in UTF-8; save it again") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise PilotError(f"{path}: {where}{getattr(error, 'problem', None) or 'not YAML'}; expected valid YAML") from None
-    if not isinstance(document, dict):
-        found = "nothing" if document is None else f"a {type(document).__name__}"
-        raise PilotError(f"{path}: holds {found}; expected the keys of a pilot; start from 'testbed new ID'")
-    try:
-        pilot = Pilot.model_validate(document)
-    except ValidationError as error:
-        raise PilotError("\n".join(f"{path}: {line}" for line in _faults(error))) from None
+    pilot = load(path, Pilot, PilotError, start="'testbed new ID'")
     if pilot.id != path.stem:
         raise PilotError(f"{path}: id is '{pilot.id}'; expected '{path.stem}' as the file is named; rename one of the two")
     return pilot
-
-
-def _faults(error: ValidationError) -> list[str]:
-    lines = []
-    for fault in error.errors():
-        where = ".".join(str(step) for step in fault["loc"])
-        if fault["type"] == "extra_forbidden":
-            valid = _fields(fault["loc"][:-1])
-            lines.append(
-                f"key '{where}' is unknown; expected one of {', '.join(valid)}{suggestion(str(fault['loc'][-1]), valid)}"
-            )
-        elif fault["type"] == "missing":
-            lines.append(f"key '{where}' is missing; add it")
-        elif fault["type"] == "value_error":
-            text = str(fault["ctx"]["error"])
-            lines.extend(f"{where}: {line}" if where else line for line in text.splitlines())
-        else:
-            found = repr(fault["input"])
-            found = found if len(found) <= 60 else found[:57] + "…'"
-            lines.append(f"{where} is {found}; {fault['msg'][0].lower()}{fault['msg'][1:]}; correct it")
-    return lines
-
-
-def _fields(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that are valid at a place of the pilot file."""
-    model: Any = Pilot
-    for step in location:
-        if isinstance(step, int):
-            continue
-        fields = getattr(model, "model_fields", {})
-        if step not in fields:
-            break
-        model = _model_in(fields[step].annotation) or model
-    return sorted(getattr(model, "model_fields", {}))
-
-
-def _model_in(annotation: Any) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        found = _model_in(inner)
-        if found is not None:
-            return found
-    return None

@@ -77,11 +77,12 @@ class Settings:
         return self.home / "published"
 
 
-def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+def load_settings(environment: Mapping[str, str] | None = None, *, runner: str | None = None) -> Settings:
     """Read the settings and make sure that the home folder can be used.
 
     Args:
         environment: Variables to read instead of the process's own.
+        runner: Task runner to use instead of `TESTBED_RUNNER`.
 
     Returns:
         The settings; the home folder exists and is writable.
@@ -102,7 +103,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
             f"TESTBED_HOME: '{home}' cannot be used ({error.strerror or error}); expected a folder that can be read "
             "and written; set TESTBED_HOME to one"
         ) from None
-    runner = found.get("TESTBED_RUNNER", "threads")
+    runner = runner or found.get("TESTBED_RUNNER", "threads")
     if runner not in ("threads", "dask"):
         raise SettingsError(f"TESTBED_RUNNER: '{runner}' is unknown; expected 'threads' or 'dask'; correct or unset it")
     return Settings(

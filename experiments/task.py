@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import hmac
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 from urllib.parse import parse_qsl, urlencode
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from analytics.video.lines import Line, parse_line
 from analytics.video.source import SourceError
+from data_contracts.faults import suggest
+from experiments.faults import Part, load
 from experiments.scoring import GATES, METRICS
 
 TASKS = Path(__file__).with_name("tasks")
@@ -28,11 +29,7 @@ class TaskError(ValueError):
     """A vendor task cannot be used."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Accepts(_Part):
+class Accepts(Part):
     """What a submitted model may be.
 
     Attributes:
@@ -54,7 +51,7 @@ class Accepts(_Part):
     control_flow: tuple[Literal["If", "Loop", "Scan", "SequenceMap"], ...] = ()
 
 
-class Video(_Part):
+class Video(Part):
     """The video that models are tried on: rendered streets, whose truth is exact.
 
     Attributes:
@@ -84,11 +81,13 @@ class Video(_Part):
                 if name != "scene:street" or wrong or (split == "dev" and "seed" not in given):
                     form = f"scene:street?{'seed=1&' if split == 'dev' else ''}light=day"
                     why = "a seed in the file is no secret" if "seed" in wrong else f"write {form}"
-                    raise ValueError(f"{split} scene '{scene}' is not usable|'{form}' with {', '.join(sorted(known))}|{why}")
+                    raise ValueError(
+                        f"{split} scene '{scene}' is not usable; expected '{form}' with {', '.join(sorted(known))}; {why}"
+                    )
         return self
 
 
-class Input(_Part):
+class Input(Part):
     """What the model is given, as one tensor `[frames, 3, height, width]`.
 
     Attributes:
@@ -102,7 +101,7 @@ class Input(_Part):
     channels: Literal["bgr"] = "bgr"
 
 
-class Limits(_Part):
+class Limits(Part):
     """What a model may use.
 
     Attributes:
@@ -116,7 +115,7 @@ class Limits(_Part):
     max_boxes: int = Field(gt=0, le=10_000)
 
 
-class Budget(_Part):
+class Budget(Part):
     """How often a vendor may submit.
 
     Attributes:
@@ -128,7 +127,7 @@ class Budget(_Part):
     total: int = Field(gt=0)
 
 
-class Task(_Part):
+class Task(Part):
     """One thing asked of vendors.
 
     Attributes:
@@ -160,14 +159,14 @@ class Task(_Part):
     reference: Literal["rendered_street"]
     metrics: tuple[str, ...] = Field(min_length=1)
     rank_by: str
-    gates: dict[str, float] = {}
+    gates: dict[str, float] = Field(default_factory=dict)
     budget: Budget
 
     @field_validator("id")
     @classmethod
     def _check_id(cls, value: str) -> str:
         if not ID.fullmatch(value):
-            raise ValueError(f"is '{value}'|small letters, digits and '_', a letter first|rename it")
+            raise ValueError(f"is '{value}'; expected small letters, digits and '_', a letter first; rename it")
         return value
 
     @field_validator("lines")
@@ -177,7 +176,7 @@ class Task(_Part):
             try:
                 parse_line(text)
             except SourceError as error:
-                raise ValueError(f"has '{text}'|NAME=x1,y1,x2,y2[,name_to_right,name_to_left]|{error}") from None
+                raise ValueError(f"has '{text}'; expected NAME=x1,y1,x2,y2[,name_to_right,name_to_left]; {error}") from None
         return value
 
     @field_validator("metrics", "rank_by")
@@ -197,7 +196,9 @@ class Task(_Part):
     @model_validator(mode="after")
     def _check_rank(self) -> Self:
         if self.rank_by not in self.metrics:
-            raise ValueError(f"rank_by '{self.rank_by}' is not computed|one of {', '.join(self.metrics)}|add it to metrics")
+            raise ValueError(
+                f"rank_by '{self.rank_by}' is not computed; expected one of {', '.join(self.metrics)}; add it to metrics"
+            )
         return self
 
     @property
@@ -240,19 +241,7 @@ def load_task(path: Path) -> Task:
     Raises:
         TaskError: The file cannot be read, or has faults: all of them, a line each.
     """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise TaskError(f"{path}: cannot be read ('{why}'); expected a YAML file; check the path") from None
-    except yaml.YAMLError as error:
-        raise TaskError(f"{path}: found '{' '.join(str(error).split())}'; expected YAML; correct the file") from None
-    if not isinstance(document, dict):
-        raise TaskError(f"{path}: found '{type(document).__name__}'; expected keys and values; start from another task")
-    try:
-        task = Task.model_validate(document)
-    except ValidationError as error:
-        raise TaskError("\n".join(faults(path, error, Task))) from None
+    task = load(path, Task, TaskError, start="another task")
     if task.id != path.stem:
         raise TaskError(f"{path}: id is '{task.id}'; expected '{path.stem}', the file's name; rename one of the two")
     return task
@@ -272,49 +261,13 @@ def find_task(name: str, folder: Path = TASKS) -> Task:
     known = tasks(folder)
     if name not in known:
         raise TaskError(
-            f"task '{name}' is unknown; expected one of {', '.join(known) or 'none: the folder is empty'}{_near(name, known)}"
+            f"task '{name}' is unknown; expected one of {', '.join(known) or 'none: the folder is empty'}{suggest(name, known)}"
         )
     return load_task(known[name])
 
 
-def faults(path: Path, error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """What pydantic found, as lines a person can act on."""
-    lines = []
-    for fault in error.errors(include_url=False):
-        where = ".".join(str(part) for part in fault["loc"]) or "file"
-        message = fault["msg"]
-        if fault["type"] == "extra_forbidden":
-            known = list(_fields(model, fault["loc"][:-1]))
-            near = _near(str(fault["loc"][-1]), known)
-            lines.append(f"{path}: key '{where}' is unknown; expected one of {', '.join(known)}{near or '; remove it'}")
-        elif fault["type"] == "missing":
-            lines.append(f"{path}: key '{where}' is missing; expected a value; add it")
-        elif fault["type"] == "value_error":
-            found, _, rest = message.removeprefix("Value error, ").partition("|")
-            expected, _, cure = rest.partition("|")
-            lines.append(f"{path}: {'' if where == 'file' else where + ' '}{found}; expected {expected}; {cure}")
-        else:
-            expected = message[0].lower() + message[1:].removeprefix("nput should be ").removeprefix("nput should have ")
-            expected = expected.removeprefix("i") if message.startswith("Input should") else expected
-            lines.append(f"{path}: {where} is '{fault['input']}'; expected {expected}; correct it")
-    return lines
-
-
-def _known(name: str, known: Any) -> None:
+def _known(name: str, known: Iterable[str]) -> None:
     if name not in known:
-        near = _near(name, known).removeprefix("; ")
-        raise ValueError(f"has '{name}', which is unknown|one of {', '.join(known)}|{near or 'remove it'}")
-
-
-def _near(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
-
-
-def _fields(model: type[BaseModel], where: tuple[str | int, ...]) -> dict[str, Any]:
-    for part in where:
-        field = model.model_fields.get(str(part))
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            break
-        model = field.annotation
-    return dict(model.model_fields)
+        raise ValueError(
+            f"has '{name}', which is unknown; expected one of {', '.join(known)}{suggest(name, known) or '; remove it'}"
+        )

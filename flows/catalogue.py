@@ -18,16 +18,13 @@ TEMPLATE = ROOT / "experiments" / "new_pilot.yaml"
 
 def catalogue(settings: Settings) -> dict[str, Any]:
     """Pilots with their last verdict, tasks with the number of their submissions."""
-    connection = open_lake(settings.catalog, settings.lake_files)
-    try:
+    with open_lake(settings.catalog, settings.lake_files) as connection:
         verdicts = dict(
             connection.execute(
                 "SELECT pilot_id, arg_max(json_extract_string(result, '$.verdict'), published_at) FROM lake.runs GROUP BY 1"
             ).fetchall()
         )
         submitted = dict(connection.execute("SELECT task, count(*) FROM lake.submissions GROUP BY 1").fetchall())
-    finally:
-        connection.close()
     return {
         "pilots": [
             {"pilot": name, "verdict": verdicts.get(name, "not run yet"), "asks": load_pilot(path).asks}

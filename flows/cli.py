@@ -38,9 +38,9 @@ def user_errors() -> tuple[type[ValueError], ...]:
     from analytics.sensing import readers
     from analytics.video import source
     from data_contracts.contract import ContractError
+    from experiments.metrics import ScoringError
     from experiments.pilot import PilotError
     from experiments.sandbox import SubmissionError
-    from experiments.scoring import ScoringError
     from experiments.task import TaskError
 
     return (
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit with its code."""
     sys.excepthook = _unforeseen
     try:
-        code = app(args=arguments, prog_name="testbed", standalone_mode=False)
+        code = typer.main.get_command(app)(args=arguments, prog_name="testbed", standalone_mode=False)
     except typer.TyperException as error:
         said = error.format_message() if hasattr(error, "format_message") else str(error)
         print(f"testbed: {said}; run 'testbed --help' or 'testbed COMMAND --help'", file=sys.stderr)
@@ -85,8 +85,8 @@ def _unforeseen(kind: type[BaseException], error: BaseException, trace: Tracebac
     os._exit(RUN_FAILED)
 
 
-def _settings() -> Settings:
-    settings = load_settings()
+def _settings(runner: str | None = None) -> Settings:
+    settings = load_settings(runner=runner)
     quieten(settings)
     return settings
 
@@ -183,9 +183,7 @@ def run(
     as_json: AsJson = False,
 ) -> int:
     """Run one pilot: gate, count, judge, record, publish."""
-    if runner is not None:
-        os.environ["TESTBED_RUNNER"] = runner
-    settings = _settings()
+    settings = _settings(runner)
     from flows.judge import summary
     from flows.run_pilot import run_pilot
 

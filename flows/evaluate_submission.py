@@ -11,28 +11,19 @@ from typing import Any
 
 from analytics.lake import Connection, memory, open_lake, retry, transaction
 from data_contracts.contract import ContractError, load_contract
-from experiments.example_model import write_example
+from experiments.evaluation import Evaluation, evaluate
+from experiments.example_model import CARD, write_example
 from experiments.leaderboard import Entry, check_budget, leaderboard
 from experiments.sandbox import SubmissionError, choose_level
-from experiments.settings import ROOT, Settings
-from experiments.submission import (
-    Evaluation,
-    Kept,
-    Vetting,
-    evaluate,
-    keep_secret,
-    load_card,
-    load_kept,
-    store,
-    vet,
-)
+from experiments.settings import Settings
+from experiments.submission import Kept, keep_secret, load_card, load_kept, store
 from experiments.task import Task, find_task
 from experiments.tracking import Dataset, Record, finish, log_run
+from experiments.vetting import Vetting, vet
 from flows.feeds import code_version, digest_of, judge_table, kept, report_of
 from flows.orchestrate import Steps, by_prefect
 
 SEED = 7
-EXAMPLE_CARD = ROOT / "experiments" / "tasks" / "cards" / "frame_difference.yaml"
 EXAMPLE_TASK = "count_crossings"
 SECRET = "sealed_secret"
 """File in the test bed's home from which the sealed split's seeds follow."""
@@ -64,8 +55,7 @@ def submit_model(
     at = now or datetime.now(UTC)
     vetting = vet(model, task, trusted=trusted)
     submission_id = f"{task.id}_{(vetting.sha256 or '0' * 64)[:12]}"
-    connection = open_lake(settings.catalog, settings.lake_files)
-    try:
+    with open_lake(settings.catalog, settings.lake_files) as connection:
         query = "SELECT submission_id, submitted_at FROM lake.submissions WHERE task = ? AND vendor = ?"
         past = connection.execute(query, [task.id, card.vendor]).fetchall()
         if submission_id not in {row[0] for row in past}:
@@ -82,8 +72,6 @@ def submit_model(
                     connection.execute("INSERT INTO lake.submissions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [*row, at])
 
         retry(remember)
-    finally:
-        connection.close()
     return {
         "submission": submission_id,
         "status": "refused" if reasons else "accepted",
@@ -122,8 +110,7 @@ def evaluate_submission(
     secret = keep_secret(settings.home / SECRET)
     level = choose_level(None, trusted=trusted)
     key = digest_of(task.model_dump(mode="json"), submission.sha256, secret, level, SEED, code_version())
-    connection = open_lake(settings.catalog, settings.lake_files)
-    try:
+    with open_lake(settings.catalog, settings.lake_files) as connection:
         found = connection.execute(
             "SELECT result FROM lake.evaluations WHERE submission_id = ? AND json_extract_string(result, '$.key') = ?",
             [submission_id, key],
@@ -140,9 +127,6 @@ def evaluate_submission(
                 "model": str(submission.model),
                 "task": task_id,
                 "tasks": str(settings.tasks),
-                "secret": secret,
-            }
-            asked |= {
                 "secret_file": str(settings.home / SECRET),
                 "trusted": trusted,
                 "level": level,
@@ -154,8 +138,6 @@ def evaluate_submission(
             return _record(connection, folder, submission, task, key, settings)
 
         return _shown(by_prefect(f"evaluate_{task_id}", work, settings))
-    finally:
-        connection.close()
 
 
 def evaluate_sealed(
@@ -271,15 +253,12 @@ def try_at_home(task_id: str, model: Path, settings: Settings, *, progress: Prog
 def leaderboard_of(task_id: str, settings: Settings) -> dict[str, Any]:
     """The leaderboard of a task's sealed split."""
     task = find_task(task_id, settings.tasks)
-    connection = open_lake(settings.catalog, settings.lake_files)
-    try:
+    with open_lake(settings.catalog, settings.lake_files) as connection:
         rows = connection.execute(
             "SELECT e.submission_id, s.name, e.result FROM lake.evaluations e JOIN lake.submissions s USING (submission_id) "
             "WHERE e.task = ? ORDER BY 1",
             [task.id],
         ).fetchall()
-    finally:
-        connection.close()
     entries = [Entry(str(i), str(name), Evaluation.from_dict(json.loads(result)["evaluation"])) for i, name, result in rows]
     return leaderboard(entries, task, "sealed", seed=SEED)
 
@@ -288,6 +267,6 @@ def evaluate_example(settings: Settings, *, progress: Progress = lambda _: None)
     """Build the example model, submit and evaluate it, and return the leaderboard it is on."""
     task = find_task(EXAMPLE_TASK, settings.tasks)
     model = write_example(settings.home / "example" / "frame_difference.onnx", width=task.video.width, height=task.video.height)
-    submitted = submit_model(task.id, model, EXAMPLE_CARD, settings, trusted=True)
+    submitted = submit_model(task.id, model, CARD, settings, trusted=True)
     evaluate_submission(submitted["submission"], settings, progress=progress, trusted=True)
     return leaderboard_of(task.id, settings)

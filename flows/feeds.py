@@ -26,7 +26,9 @@ from analytics import ANALYTICS
 from analytics.lake import Connection, memory
 from analytics.sensing.readers import READERS
 from data_contracts.contract import ContractError, contracts
-from experiments.pilot import Feed, Pilot, PilotError, suggestion
+from data_contracts.faults import suggest
+from experiments.faults import wrong_value
+from experiments.pilot import Feed, Pilot, PilotError
 from experiments.settings import ROOT, Settings
 
 CODE = ("analytics", "data_contracts", "experiments", "flows")
@@ -95,9 +97,10 @@ def find_source(feed: Feed, settings: Settings, where: str) -> Source:
             if place.is_file():
                 return Source(name, str(place), file_digest(place))
         tried.append(f"'{name}'")
+    missing = f"source {tried[0]} was not found" if len(tried) == 1 else f"none of the sources {', '.join(tried)} was found"
     raise PilotError(
-        f"{where}: source {' nor '.join(tried)} was found; expected a path, 'fetched:NAME', 'package:NAME/PATH' or "
-        "'scene:…'; correct the feed or fetch the source"
+        f"{where}: {missing}; expected a path, 'fetched:NAME', 'package:NAME/PATH' or 'scene:…'; "
+        "correct the feed or fetch the source"
     )
 
 
@@ -111,7 +114,7 @@ def resolve(pilot: Pilot, path: Path) -> None:
 
     def known(what: str, name: str, valid: Any) -> bool:
         if name not in valid:
-            faults.append(f"{what} '{name}' is unknown; expected one of {', '.join(sorted(valid))}{suggestion(name, valid)}")
+            faults.append(f"{what} '{name}' is unknown; expected one of {', '.join(sorted(valid))}{suggest(name, valid)}")
         return name in valid
 
     names = contracts()
@@ -155,7 +158,7 @@ def _arguments(feed: Feed, timezone: str) -> tuple[dict[str, Any], list[str]]:
             arguments[name] = TypeAdapter(_hint(feed.analytic, parameter)).validate_python(feed.params[name])
         except ValidationError as error:
             fault = error.errors()[0]
-            faults.append(f"parameter '{name}' of {feed.analytic} is {fault['input']!r}; {fault['msg']}; correct it")
+            faults.append(wrong_value(f"parameter '{name}' of {feed.analytic}", fault["input"], fault["msg"]))
     return arguments, faults
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -140,19 +142,36 @@ def _start_server() -> None:
     from prefect.server.api.server import SubprocessASGIServer
 
     server = SubprocessASGIServer()
-    server.start()
-    assert server.server_process is not None
-    script = "import os, signal, sys; sys.stdin.buffer.read(); os.kill(int(sys.argv[1]), signal.SIGTERM)"
-    _WATCH.append(
-        subprocess.Popen(
-            [sys.executable, "-c", script, str(server.server_process.pid)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
+    starting = threading.Thread(target=server.start, daemon=True)  # returns only when the server answers, seconds later
+    starting.start()
+    while server.server_process is None and starting.is_alive():
+        time.sleep(0.01)
+    if server.server_process is not None:
+        _WATCH.append(
+            subprocess.Popen(
+                [sys.executable, "-c", _STOP, str(server.server_process.pid)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         )
-    )
+    starting.join()
+    server.start()  # does nothing when the server answers; says what is wrong when it does not
 
 
 _WATCH: list[subprocess.Popen[bytes]] = []
-"""Holds the process that outlives this one for a moment; its pipe closes when this process ends."""
+"""Holds the process that outlives this one for a moment: its pipe closes when this process ends."""
+_STOP = """
+import os, signal, sys, time
+server = int(sys.argv[1])
+sys.stdin.buffer.read()
+try:
+    os.kill(server, signal.SIGTERM)
+    for _ in range(50):
+        time.sleep(0.1)
+        os.kill(server, 0)
+    os.kill(server, signal.SIGKILL)
+except ProcessLookupError:
+    pass
+"""

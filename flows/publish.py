@@ -62,8 +62,7 @@ def publish_pilot(name: str, settings: Settings) -> dict[str, Any]:
         PilotError: The pilot does not exist or has no published run.
     """
     pilot = load_pilot(find_pilot(name, settings.pilots))
-    connection = open_lake(settings.catalog, settings.lake_files)
-    try:
+    with open_lake(settings.catalog, settings.lake_files) as connection:
         row = connection.execute(
             "SELECT run_id, result FROM lake.runs WHERE pilot_id = ? AND status = 'published' ORDER BY published_at DESC "
             "LIMIT 1",
@@ -78,8 +77,6 @@ def publish_pilot(name: str, settings: Settings) -> dict[str, Any]:
             "COPY (SELECT * EXCLUDE (pilot_id, run_id) FROM lake.open_counts WHERE pilot_id = "
             f"'{pilot.id}' AND run_id = '{row[0]}' ORDER BY ALL) TO '{data}' (FORMAT csv, HEADER)"
         )
-    finally:
-        connection.close()
     from data_contracts.contract import contracts
 
     contract.write_bytes(contracts()["open_counts"].read_bytes())

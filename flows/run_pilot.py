@@ -91,8 +91,7 @@ def run_pilot(
     sources = [find_source(feed, settings, str(path)) for feed in pilot.feeds]
     started = now or datetime.now(UTC)
     run_id = _run_id(pilot, sources)
-    connection = open_lake(settings.catalog, settings.lake_files)
-    try:
+    with open_lake(settings.catalog, settings.lake_files) as connection:
         done = published(connection, pilot.id, run_id)
         if done is not None:
             progress(f"{pilot.id}: nothing has changed since run {run_id[:8]}")
@@ -110,8 +109,6 @@ def run_pilot(
             return _record(connection, steps, pilot, gathered, judgement, run_id, locked, changes, started, settings)
 
         return by_prefect(pilot.id, work, settings) if orchestrated else work(Directly())
-    finally:
-        connection.close()
 
 
 def _run_id(pilot: Pilot, sources: list[Source]) -> str:

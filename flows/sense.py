@@ -75,9 +75,10 @@ def sense_files(files: list[str], read_as: str, observed: str, *, timezone: str,
 
 _OUTAGES = """
     WITH marked AS (
-        SELECT site_id, interval_start_at AS at, interval_start_at - to_hours(row_number() OVER
+        SELECT site_id, interval_start_at AS start_at, interval_start_at - to_hours(row_number() OVER
                (PARTITION BY site_id ORDER BY interval_start_at)::BIGINT) AS run
         FROM hours WHERE contains(flags, ?) AND interval_start_at IS NOT NULL
     )
-    SELECT site_id, min(at), max(at) + INTERVAL 1 HOUR FROM marked GROUP BY site_id, run HAVING count(*) >= 12 ORDER BY 1, 2
+    SELECT site_id, min(start_at), max(start_at) + INTERVAL 1 HOUR
+    FROM marked GROUP BY site_id, run HAVING count(*) >= 12 ORDER BY 1, 2
 """

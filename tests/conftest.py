@@ -27,5 +27,7 @@ def pytest_runtest_makereport(item, call):
     report = yield
     if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped where nothing may be missing: {call.excinfo.value if call.excinfo else ''}"
+        report.longrepr = (
+            f"{item.nodeid} was skipped where nothing may be missing: {call.excinfo.value if call.excinfo else ''}"
+        )
     return report

@@ -16,8 +16,7 @@ from analytics.video.lines import Crossing, GroundPoint, Line, LineCounter, pars
 from analytics.video.source import Source, SourceError, open_source
 
 if TYPE_CHECKING:
-    import duckdb
-
+    from analytics.lake import Connection
     from analytics.video.detect import Detector
     from analytics.video.source import Image
     from analytics.video.track import Track
@@ -164,7 +163,7 @@ def count_source(
 
 
 def count_crossings(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     source: str,
     *,
     table: str,

@@ -174,7 +174,7 @@ def _session(path: str, threads: int) -> onnxruntime.InferenceSession:
     """Load a model; weights listed as inputs are made constants, which the runtime would otherwise complain about."""
     import onnx
     import onnxruntime
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # its stubs are not a dependency
+    from google.protobuf.message import DecodeError
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     if not Path(path).is_file():

@@ -12,6 +12,7 @@ from dashboards.language import Words
 from dashboards.queries import Run
 
 STATUSES = ("passed", "failed", "skipped")
+SHORT = 28
 
 
 def main() -> None:
@@ -69,7 +70,7 @@ def show_pilots(
         gate = passed.get(last.run_id, last.status == "published")
         rows.append(
             {
-                say("pilot"): f"[{layout.plain(titles[run.pilot_id])}](pilots?pilot={run.pilot_id})",
+                say("pilot"): f"[{layout.plain(titles[run.pilot_id])}](./?pilot={run.pilot_id})",
                 say("verdict"): layout.plain(layout.verdict(document["verdict"], say)),
                 say("effect"): layout.plain(effect(document, say)),
                 say("accepted"): say.number(document["rows"]),
@@ -82,13 +83,18 @@ def show_pilots(
         )
     layout.table(rows, say("city_pilots_alt"), figures=[say("accepted"), say("refused"), say("deviations_short")])
     bands = [
-        charts.Band(titles[run.pilot_id], e["relative"], e["relative_lower"], e["relative_upper"])
+        charts.Band(short(titles[run.pilot_id]), e["relative"], e["relative_lower"], e["relative_upper"])
         for run in counted
         if (e := run.document["effect"]) is not None and e["relative"] is not None
     ]
     if bands:
         alt = say("how_sure_alt", rows=charts.summary(bands, say))
         st.altair_chart(charts.intervals(bands, say, dark=layout.is_dark()), alt=alt)
+
+
+def short(title: str) -> str:
+    """A title that leaves room for figures on a phone."""
+    return title if len(title) <= SHORT else f"{title[: SHORT - 1].rstrip()}…"
 
 
 def effect(document: dict[str, Any], say: Words) -> str:
@@ -98,9 +104,9 @@ def effect(document: dict[str, Any], say: Words) -> str:
         return say("none")
     if found["relative"] is None:
         middle, low, high = (say.number(found[key], 1) for key in ("estimate", "lower", "upper"))
-        return f"{say('per_minute', value=middle)} ({say.span(low, high)})"
+        return f"{say('per_minute', value=middle)} ({say.tight(low, high)})"
     middle, low, high = (say.percent(found[key], signed=True) for key in ("relative", "relative_lower", "relative_upper"))
-    return f"{middle} ({say.span(low, high)})"
+    return f"{middle} ({say.tight(low, high)})"
 
 
 def money(document: dict[str, Any], say: Words) -> str:
@@ -109,7 +115,7 @@ def money(document: dict[str, Any], say: Words) -> str:
     if found is None:
         return say("none")
     low, middle, high = (say.number(value, signed=True) for value in found["npv"])
-    return f"{middle} ({say.span(low, high)}) {found['currency']}"
+    return f"{middle} ({say.tight(low, high)}) {found['currency']}"
 
 
 def passed_or_not(passed: bool, say: Words) -> str:

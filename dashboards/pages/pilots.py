@@ -62,7 +62,7 @@ def show_answer(run: Run, newest: Run, pilot: Pilot | None, say: Words) -> None:
     """The question, and the answer with its uncertainty."""
     asks = run.plan.get("asks") or (pilot.asks if pilot else "")
     st.html(
-        f'<p class="tb-p"><strong>{html.escape(say("question"))}:</strong> '
+        f'<p class="tb-p"><strong>{html.escape(say("question") + say("colon"))}</strong> '
         f"<span{layout.lang('en')}>{html.escape(asks)}</span></p>"
     )
     if newest.status == "stopped":
@@ -194,7 +194,7 @@ def show_privacy(pilot: Pilot | None, say: Words) -> None:
         say("personal_data" if pilot.privacy.personal_data else "no_personal_data"),
         say("retention", days=say.number(days)) if days else say("retention_none"),
     ]
-    layout.text(f"{'. '.join(items)}. {say('legal_basis')}: {pilot.privacy.legal_basis}.", "tb-p tb-quiet")
+    layout.text(f"{'. '.join(items)}. {say('legal_basis')}{say('colon')} {pilot.privacy.legal_basis}.", "tb-p tb-quiet")
 
 
 def show_open_data(run: Run, pilot: Pilot | None, snapshot: int, say: Words) -> None:

@@ -11,8 +11,6 @@ from dashboards.language import Words
 from dashboards.queries import Board
 from experiments.scoring import METRICS
 
-REFUSED = ("refused", "rejected", "failed")
-
 
 def main() -> None:
     """Show the leaderboards, then what was refused and what waits."""
@@ -34,8 +32,8 @@ def main() -> None:
         told = "; ".join(say.get(f"level_{level}", level) for level in sorted(levels, reverse=True))
         layout.text(say("sandbox_text", levels=told), "tb-p tb-quiet")
     ranked = {row["submission"] for board in boards for row in board.rows}
-    show_refused([row for row in found if row["status"] in REFUSED], say)
-    show_waiting([row for row in found if row["status"] not in REFUSED and row["submission_id"] not in ranked], say)
+    show_refused([row for row in found if row["status"] == "refused"], say)
+    show_waiting([row for row in found if row["status"] != "refused" and row["submission_id"] not in ranked], say)
 
 
 def show_board(board: Board, vendors: dict[str, str], say: Words) -> None:
@@ -114,7 +112,7 @@ def score(found: dict[str, float], name: str, say: Words) -> str:
     """A score with its interval."""
     digits = 2 if METRICS[name].unit == "0..1" else 1
     value, low, high = (say.number(found[key], digits) for key in ("value", "lower", "upper"))
-    return f"{value} ({say.span(low, high)})"
+    return f"{value} ({say.tight(low, high)})"
 
 
 def gates(found: dict[str, str], say: Words) -> str:
@@ -129,9 +127,12 @@ def show_refused(found: list[dict[str, Any]], say: Words) -> None:
     if not found:
         layout.text(say("refused_models_none"))
         return
-    layout.table(
-        [{**named(row, say), say("reason"): layout.plain(row["reason"] or "")} for row in found], say("refused_models_alt")
-    )
+    layout.listing([f"{heading(row, say)}{say('colon')} {row['reason'] or ''}" for row in found])
+
+
+def heading(row: dict[str, Any], say: Words) -> str:
+    """A submission in a few words."""
+    return f"{row['name']}, {row['vendor']} ({row['task']}, {say.day(row['submitted_at'])})"
 
 
 def show_waiting(found: list[dict[str, Any]], say: Words) -> None:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -119,3 +124,40 @@ def test_a_catalog_that_is_not_one_is_an_error_of_one_line(tmp_path):
 def test_instants_are_utc():
     with memory() as connection:
         assert connection.execute("SELECT current_setting('TimeZone')").fetchone() == ("UTC",)
+
+
+@pytest.fixture
+def postgres(tmp_path_factory):
+    """A PostgreSQL server of this test's own, on a free port."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [Path(p).parent for p in [shutil.which("initdb")] if p]
+    if not found:
+        pytest.skip("PostgreSQL is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="lake-postgres-"))
+    as_owner = []
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        shutil.chown(folder, "postgres")
+        as_owner = ["runuser", "-u", "postgres", "--"]
+
+    def run(program: str, *arguments: str) -> None:
+        subprocess.run([*as_owner, str(found[-1] / program), *arguments], check=True, capture_output=True, cwd=folder)
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data, log = str(folder / "data"), str(folder / "log")
+    run("initdb", "-D", data, "-U", "testbed", "--auth=trust")
+    run("pg_ctl", "-D", data, "-l", log, "-w", "-o", f"-p {port} -k {folder} -c listen_addresses=127.0.0.1", "start")
+    yield f"postgres:host=127.0.0.1 port={port} user=testbed dbname=postgres"
+    run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+    shutil.rmtree(folder)
+
+
+def test_one_setting_moves_the_catalog_to_postgresql(postgres, tmp_path):
+    connection = open_lake(postgres, str(tmp_path))
+    snapshot = publish(connection, row("a"), {"outcomes": OUTCOMES.format(n=5)})
+    reader = open_lake(postgres, str(tmp_path), read_only=True)
+    assert count(reader, "outcomes") == 5
+    found = published(reader, "p", "a")
+    assert found is not None and found.snapshot_id == snapshot
+    reader.close()
+    connection.close()

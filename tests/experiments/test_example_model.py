@@ -7,10 +7,12 @@ import onnx
 import pytest
 
 from analytics.video.scene import street
+from experiments.answers import Answer, run_model
+from experiments.evaluation import evaluate
 from experiments.example_model import CARD, build_example, write_example
-from experiments.sandbox import Answer, run_model
-from experiments.submission import evaluate, load_card, vet
+from experiments.submission import load_card
 from experiments.task import Task, find_task
+from experiments.vetting import vet
 
 
 def answers(path: Path, frames: list[np.ndarray]) -> list[Answer]:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experiments.evaluation import Evaluation
 from experiments.leaderboard import Entry, check_budget, difference, leaderboard, rank
+from experiments.metrics import ScoringError
 from experiments.sandbox import SubmissionError
-from experiments.scoring import Results, ScoringError, check_gates, score
-from experiments.submission import Evaluation
+from experiments.scoring import Results, check_gates, score
 from experiments.task import Budget, find_task
 
 TASK = find_task("count_crossings")

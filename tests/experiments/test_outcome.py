@@ -24,7 +24,8 @@ def pilot(**changes):
 def fill(connection, rows_of):
     """Hourly counts of three sites, 100 an hour unless `rows_of(site, hour number)` says otherwise (None: no row)."""
     connection.execute(
-        "CREATE TABLE counts (site_id VARCHAR, road_user VARCHAR, interval_start_at TIMESTAMPTZ, crossings BIGINT, coverage DOUBLE)"
+        "CREATE TABLE counts (site_id VARCHAR, road_user VARCHAR, interval_start_at TIMESTAMPTZ, crossings BIGINT, "
+        "coverage DOUBLE)"
     )
     hours = (AFTER[1] - BEFORE[0] + timedelta(days=1)).days * 24
     for site in ("mill_lane", "oak_road", "park_avenue"):
@@ -91,7 +92,8 @@ def test_figures_do_not_depend_on_the_order_of_rows_or_on_threads():
         with memory() as connection:
             connection.execute(f"SET threads = {threads}")
             fill(connection, lambda site, i: values[names.index(site)][i])
-            connection.execute(f"CREATE TABLE mixed AS SELECT * FROM (SELECT *, row_number() OVER () AS i FROM counts) ORDER BY {order}")
+            numbered = "SELECT *, row_number() OVER () AS i FROM counts"
+            connection.execute(f"CREATE TABLE mixed AS SELECT * FROM ({numbered}) ORDER BY {order}")
             results.append(panel(connection, "mixed", pilot()))
     assert all((r.treated == results[0].treated).all() and (r.controls == results[0].controls).all() for r in results)
 

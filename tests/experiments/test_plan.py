@@ -21,7 +21,10 @@ PILOT = load_pilot(ROOT / "experiments" / "pilots" / "k_road_streetscape.yaml")
         ({"asks": "Something else?"}, "asks"),
         ({"after": ((date(2023, 2, 1), date(2023, 6, 30)),)}, "after"),
         ({"method": "diff_in_diff"}, "method"),
-        ({"succeeds_if": PILOT.succeeds_if.model_copy(update={"relative_effect_above": -0.5})}, "succeeds_if.relative_effect_above"),
+        (
+            {"succeeds_if": PILOT.succeeds_if.model_copy(update={"relative_effect_above": -0.5})},
+            "succeeds_if.relative_effect_above",
+        ),
         ({"sites": PILOT.sites.model_copy(update={"treated": ("150_k_road",)})}, "sites.treated"),
         ({"outcome": PILOT.outcome.model_copy(update={"min_period_coverage": 0.1})}, "outcome.min_period_coverage"),
         ({"seed": 8}, "seed"),

@@ -57,5 +57,6 @@ def test_telemetry_is_off_before_the_tools_are_imported(tmp_path):
         text=True,
         check=True,
     )
-    assert done.stdout.split() == ["False", "True", "None", "false"]  # Great Expectations reports through posthog, which is not there
+    # Great Expectations reports through posthog, which is not there.
+    assert done.stdout.split() == ["False", "True", "None", "false"]
     assert QUIET["DO_NOT_TRACK"] == "1"

@@ -19,7 +19,9 @@ def read(tmp_path, text: str | bytes):
 
 
 def test_every_cell_is_a_row_with_its_line_and_its_labels_as_written(tmp_path):
-    rows = read(tmp_path, "date,hour,year,150 K Road,8 Darby (EW)\n2024-01-01,6:00-6:59,2024,17.0,\n2024-01-01,7:00-7:59,2024,x,3\n")
+    rows = read(
+        tmp_path, "date,hour,year,150 K Road,8 Darby (EW)\n2024-01-01,6:00-6:59,2024,17.0,\n2024-01-01,7:00-7:59,2024,x,3\n"
+    )
     assert rows == [
         (2, "150_k_road", "2024-01-01", "6:00-6:59", "17.0"),
         (2, "8_darby_ew", "2024-01-01", "6:00-6:59", None),
