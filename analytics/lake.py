@@ -115,7 +115,8 @@ def open_lake(catalog: str, files: str, *, read_only: bool = False) -> Connectio
     connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     for name in ("ducklake", "sqlite_scanner" if catalog.startswith("sqlite:") else "postgres_scanner"):
         load_extension(connection, name)
-    options = f"DATA_PATH '{files}'" + (", READ_ONLY" if read_only else "")
+    # the catalog names files relative to its data path: a home that was moved or copied goes on working
+    options = f"DATA_PATH '{files}', OVERRIDE_DATA_PATH true" + (", READ_ONLY" if read_only else "")
 
     def attach() -> None:
         if not read_only and catalog.startswith("sqlite:"):

@@ -337,3 +337,8 @@ def boards(snapshot: int) -> list[Board]:
             rows, problem = [], str(error)
         result.append(Board(task, split, rows, len(first.results.clips), few, problem))
     return result
+
+
+def mlflow_link(run_id: str) -> str:
+    """Address of a run's page in MLflow, for when it is served."""
+    return f"{load_settings().mlflow_url}/#/runs/{run_id}"

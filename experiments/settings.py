@@ -41,6 +41,7 @@ class Settings:
         catalog: DuckLake catalog, as DuckLake's ATTACH names it.
         lake_files: Folder (or object-store prefix) of the lake's Parquet files.
         mlflow_uri: Tracking store of MLflow.
+        mlflow_url: Where `testbed up` or the city serves MLflow's pages, for links.
         prefect_api_url: Address of a Prefect server; empty means Prefect's temporary server.
         runner: Task runner of the flows, `threads` or `dask`.
         pilots: Folder of the pilot files.
@@ -51,6 +52,7 @@ class Settings:
     catalog: str
     lake_files: str
     mlflow_uri: str
+    mlflow_url: str
     prefect_api_url: str
     runner: str
     pilots: Path
@@ -111,6 +113,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, runner: str |
         catalog=found.get("TESTBED_CATALOG", f"sqlite:{home / 'lake.sqlite'}"),
         lake_files=found.get("TESTBED_LAKE_FILES", str(home / "lake")),
         mlflow_uri=found.get("TESTBED_MLFLOW_URI", f"sqlite:///{home / 'mlflow.db'}"),
+        mlflow_url=found.get("TESTBED_MLFLOW_URL", "http://127.0.0.1:5000").rstrip("/"),
         prefect_api_url=found.get("TESTBED_PREFECT_API_URL", ""),
         runner=runner,
         pilots=Path(found.get("TESTBED_PILOTS", ROOT / "experiments" / "pilots")),

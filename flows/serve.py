@@ -29,6 +29,8 @@ def commands(settings: Settings, ports: dict[str, int]) -> dict[str, list[str]]:
             f"--server.port={ports.get('dashboard')}",
             "--server.headless=true",
             "--browser.gatherUsageStats=false",
+            "--client.toolbarMode=viewer",
+            "--theme.primaryColor=#0072B2",
             "--server.fileWatcherType=none",
         ],
         "mlflow": [

@@ -222,7 +222,9 @@ def show_ids(counted: list[Run], titles: dict[str, str], say: Words) -> None:
         {
             say("pilot"): layout.plain(titles[run.pilot_id]),
             say("prov_run"): f"`{run.run_id[:12]}`",
-            say("prov_mlflow"): f"`{run.mlflow_run_id}`" if run.mlflow_run_id else say("none"),
+            say("prov_mlflow"): f"[{run.mlflow_run_id[:12]}]({queries.mlflow_link(run.mlflow_run_id)})"
+            if run.mlflow_run_id
+            else say("none"),
             say("prov_plan"): f"`{run.plan_hash[:12]}`",
             say("prov_snapshot"): str(run.snapshot_id) if run.snapshot_id is not None else say("none"),
             say("prov_code"): f"`{run.code_version}`",

@@ -114,6 +114,20 @@ def test_processes_that_write_at_the_same_time_lose_nothing(tmp_path):
     connection.close()
 
 
+def test_a_home_that_was_moved_goes_on_working(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    connection = lake(first)
+    publish(connection, row("a"), {"outcomes": OUTCOMES.format(n=5)})
+    connection.close()
+    first.rename(second)
+    connection = lake(second)
+    assert count(connection, "outcomes") == 5
+    publish(connection, row("b"), {"outcomes": OUTCOMES.format(n=3)})
+    assert count(connection, "outcomes") == 3
+    connection.close()
+
+
 def test_a_catalog_that_is_not_one_is_an_error_of_one_line(tmp_path):
     (tmp_path / "lake.sqlite").write_bytes(b"this is no database, whatever its name says" * 100)
     with pytest.raises(LakeError, match=r"cannot be opened .*expected a DuckLake catalog") as caught:

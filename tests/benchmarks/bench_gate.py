@@ -15,7 +15,8 @@ from data_contracts.gate import check
 SCAN = """
     SELECT count(*), count(*) FILTER (source_row IS NULL), count(*) FILTER (source_row < 1), count(*) FILTER (site_id IS NULL),
            count(*) FILTER (NOT regexp_full_match(site_id, '[a-z0-9_]+')), count(*) FILTER (length(site_id) > 100),
-           count(*) FILTER (date_label IS NULL), count(*) FILTER (hour_label IS NULL), count(*) FILTER (length(hour_label) > 40),
+           count(*) FILTER (date_label IS NULL), count(*) FILTER (hour_label IS NULL),
+           count(*) FILTER (length(hour_label) > 40),
            count(*) FILTER (crossings IS NULL), count(*) FILTER (crossings < 0), count(*) FILTER (NOT isfinite(crossings)),
            (SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM readings GROUP BY source_row, site_id))
     FROM readings

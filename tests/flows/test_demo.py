@@ -17,7 +17,11 @@ import pytest
 from analytics.lake import open_lake
 from experiments.settings import ROOT, load_settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("demo"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of what MLflow imports
+]
 KILLS = 10
 SPEED = ("frames_per_second", "ai_city_s1")  # they measure the machine
 SECRET = "00" * 32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,8 @@ def flagged(counts: dict[str, list], start: date, labels: list[tuple[str, str]] 
     """Flags by (site, local hour of the table), for counts from local midnight on."""
     with memory() as connection:
         connection.execute(
-            "CREATE TABLE readings (source_row BIGINT, site_id VARCHAR, date_label VARCHAR, hour_label VARCHAR, crossings DOUBLE)"
+            "CREATE TABLE readings (source_row BIGINT, site_id VARCHAR, date_label VARCHAR, hour_label VARCHAR, "
+            "crossings DOUBLE)"
         )
         length = len(next(iter(counts.values())))
         if labels is None:
@@ -105,7 +107,7 @@ def test_a_zero_in_the_hour_the_clock_skips_has_no_instant():
     rows = flagged({"a": counts}, start, timezone=ZONE)
     assert rows[at][2] is None and rows[at][4] == "nonexistent_hour"
     instants = [r[2] for r in rows if r[2] is not None]
-    assert all(b - a == timedelta(hours=1) for a, b in zip(instants, instants[1:], strict=False))
+    assert all(b - a == timedelta(hours=1) for a, b in pairwise(instants))
 
 
 def test_a_gap_at_the_spring_clock_change_needs_nothing():
@@ -114,7 +116,7 @@ def test_a_gap_at_the_spring_clock_change_needs_nothing():
     rows = flagged({"a": counts}, date(2024, 9, 28), timezone=ZONE)
     assert all(r[4] is None for r in rows)
     instants = [r[2] for r in rows]
-    assert all(b - a == timedelta(hours=1) for a, b in zip(instants, instants[1:], strict=False))
+    assert all(b - a == timedelta(hours=1) for a, b in pairwise(instants))
 
 
 def test_a_clock_that_is_not_put_forward_is_moved_until_the_missing_row():
@@ -124,7 +126,7 @@ def test_a_clock_that_is_not_put_forward_is_moved_until_the_missing_row():
     rows = flagged({"a": counts}, date(2024, 9, 28), timezone=ZONE)
     instants = [r[2] for r in rows]
     assert all(r[4] is None for r in rows)
-    assert all(b - a == timedelta(hours=1) for a, b in zip(instants, instants[1:], strict=False))
+    assert all(b - a == timedelta(hours=1) for a, b in pairwise(instants))
 
 
 def test_the_repeated_hour_in_autumn_is_flagged_and_keeps_its_first_instant():
@@ -150,7 +152,10 @@ def test_on_the_real_counters_the_known_faults_are_found():
         ).fetchone()
         # the sensor reads 0 from 1 April 2019, 06:00, to 28 February 2022 local time: 25,560 hours
         assert dead == (datetime(2019, 3, 31, 17, tzinfo=UTC), datetime(2022, 2, 28, 16, tzinfo=UTC))
-        twice = "SELECT count(*) FROM (SELECT 1 FROM hours WHERE interval_start_at IS NOT NULL GROUP BY site_id, interval_start_at HAVING count(*) > 1)"
+        twice = (
+            "SELECT count(*) FROM (SELECT 1 FROM hours WHERE interval_start_at IS NOT NULL "
+            "GROUP BY site_id, interval_start_at HAVING count(*) > 1)"
+        )
         assert connection.execute(twice).fetchone() == (0,)
         copies = connection.execute(
             "SELECT count(*) FROM hours WHERE site_id = 'commerce_street_west' AND contains(flags, 'copied_day') "
