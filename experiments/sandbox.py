@@ -63,7 +63,8 @@ def command(level: Level, arguments: Sequence[str], model: Path | None = None) -
         return start
     if level == "L2":
         return [shutil.which("unshare") or "unshare", "-rn", "--", *start]
-    visible = ["--ro-bind", "/usr", "/usr"]
+    # the empty /tmp comes first: what is made visible may itself live below it
+    visible = ["--proc", "/proc", "--dev", "/dev", "--size", str(1 << 20), "--tmpfs", "/tmp", "--ro-bind", "/usr", "/usr"]
     for name in ("bin", "sbin", "lib", "lib32", "lib64"):
         folder = Path("/", name)
         if folder.is_symlink():
@@ -82,8 +83,7 @@ def command(level: Level, arguments: Sequence[str], model: Path | None = None) -
     bwrap += ["--cap-drop", "ALL", "--clearenv"]
     for name, value in environment.items():
         bwrap += ["--setenv", name, value]
-    bwrap += [*visible, "--proc", "/proc", "--dev", "/dev", "--size", str(1 << 20), "--tmpfs", "/tmp"]
-    return [*bwrap, "--remount-ro", "/", "--uid", "65534", "--gid", "65534", "--chdir", "/tmp", "--", *start]
+    return [*bwrap, *visible, "--remount-ro", "/", "--uid", "65534", "--gid", "65534", "--chdir", "/tmp", "--", *start]
 
 
 def inside(level: Level, path: Path) -> str:
