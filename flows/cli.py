@@ -142,7 +142,7 @@ def demo(as_json: AsJson = False) -> int:
         )
         print()
         for pilot in document["pilots"]:
-            print(f"{pilot['pilot']}: {pilot['answer']}")
+            print(f"{pilot['pilot']}: {pilot['answer']} (source: {pilot['source']})")
         print()
         _leaderboard(document["leaderboard"])
         print(f"\nEverything is in {settings.home}. To look at it: testbed dashboard")
@@ -196,6 +196,7 @@ def run(
         print(f"rows accepted {document['rows']:,}, quarantined {document['quarantined']:,}; effect {summary(document)}")
         for change in document["deviations"]:
             print(f"deviation from the locked plan: {change['field']} was {change['locked']}, is {change['found']}")
+        print(f"source {', '.join(source['name'] for source in document['sources'])}")
         print(f"run {document['run_id'][:12]}, plan {document['plan_hash'][:12]}, snapshot {document['snapshot_id']}")
     return GATE_SAID_NO if document["status"] == "stopped" else FINE
 

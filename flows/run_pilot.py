@@ -190,6 +190,8 @@ def _record(
     answer = judgement.verdict.answer
     if stopped:
         answer = "The gate stopped this run: " + "; ".join(f"{rule['rule']}: {rule['reason']}" for rule in failed)
+    if any(g.source.location.startswith("scene:") for g in gathered):
+        answer += " The street in the picture is rendered, not real."
     document: dict[str, Any] = {
         "pilot": pilot.id,
         "run_id": run_id,
