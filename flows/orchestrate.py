@@ -6,6 +6,7 @@ retries are for sources that may be away for a moment.
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -97,10 +98,16 @@ def by_prefect(name: str, work: Callable[[Steps], Any], settings: Settings) -> A
     if not settings.prefect_api_url:
         _start_server()
 
-    def orchestrated() -> Any:
-        return work(ByPrefect())
+    _WORK[name] = work
+    return flow(name=name.replace("_", "-"), task_runner=_runner(settings), persist_result=False)(orchestrated)(name)
 
-    return flow(name=name.replace("_", "-"), task_runner=_runner(settings), persist_result=False)(orchestrated)()
+
+def orchestrated(name: str) -> Any:
+    """What a flow run executes: the work of that name. Workers elsewhere need the flow, not what the work holds on to."""
+    return _WORK.pop(name)(ByPrefect())
+
+
+_WORK: dict[str, Callable[[Steps], Any]] = {}
 
 
 def _runner(settings: Settings) -> Any:
@@ -115,6 +122,7 @@ def _runner(settings: Settings) -> Any:
             "TESTBED_RUNNER: 'dask' was chosen but 'prefect-dask' is not installed; expected it; "
             "install it with pip or choose 'threads'"
         ) from None
+    logging.getLogger("distributed").setLevel(logging.WARNING)
     return DaskTaskRunner()
 
 

@@ -200,7 +200,7 @@ def test_the_city_sees_all_pilots_and_the_gate(visit):
         "Gate health",
         "no_stuck_sensor",
         "The gate stopped this run",
-        "mlflow_aaaaaa",
+        "mlflow_aaaaa",
         "testbed up",
     ):
         assert part in text, part

@@ -215,3 +215,19 @@ def test_run_prints_the_agreed_document_by_prefect_and_says_no_with_code_2(tmp_p
     assert '<html lang="en">' in page and "Do more people walk on Mill Lane?" in page
     rows = (tmp_path / "home" / "published" / "small" / "open_counts.csv").read_text().splitlines()
     assert len(rows) == 1 + 238 * 5
+
+
+@pytest.mark.slow
+def test_a_run_on_dask_gives_the_same_figures(tmp_path):
+    import yaml
+
+    pilots = tmp_path / "pilots"
+    pilots.mkdir()
+    (pilots / "small.yaml").write_text(yaml.safe_dump(pilot_document(write_counts(tmp_path / "counts.csv"))))
+    effects = []
+    for runner in ("threads", "dask"):
+        environment = {"TESTBED_HOME": str(tmp_path / runner), "TESTBED_PILOTS": str(pilots)}
+        done = command("run", "small", "--runner", runner, "--json", **environment)
+        assert done.returncode == 0, done.stderr
+        effects.append(json.loads(done.stdout)["effect"])
+    assert effects[0] == effects[1]
