@@ -29,6 +29,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(BIN)/python -m flows.released
 
 bench: setup
 	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done

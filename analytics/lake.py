@@ -39,6 +39,14 @@ TABLES = {
     "open_counts": "pilot_id VARCHAR, run_id VARCHAR, site_id VARCHAR, line VARCHAR, road_user VARCHAR, "
     "direction VARCHAR, period_start_at TIMESTAMPTZ, period_s INTEGER, crossings INTEGER, suppressed BOOLEAN, "
     "coverage DOUBLE, attribution VARCHAR",
+    "readmitted": "pilot_id VARCHAR, run_id VARCHAR, contract VARCHAR, version VARCHAR, source_row BIGINT, "
+    "quarantine_id VARCHAR, rules VARCHAR[], reasons VARCHAR[], original JSON, repaired JSON, report VARCHAR, "
+    "readmitted_at TIMESTAMPTZ",
+    "privacy_budget": "pilot_id VARCHAR, run_id VARCHAR, contract VARCHAR, version VARCHAR, release_id VARCHAR, "
+    "epsilon DOUBLE, unit VARCHAR, released_at TIMESTAMPTZ",
+    "noisy_counts": "pilot_id VARCHAR, run_id VARCHAR, release_id VARCHAR, site_id VARCHAR, line VARCHAR, "
+    "road_user VARCHAR, direction VARCHAR, period_start_at TIMESTAMPTZ, period_s INTEGER, crossings INTEGER, "
+    "suppressed BOOLEAN, coverage DOUBLE, attribution VARCHAR",
     "outcomes": "pilot_id VARCHAR, run_id VARCHAR, period_start DATE, treated DOUBLE, counterfactual DOUBLE, "
     "lower DOUBLE, upper DOUBLE, is_after BOOLEAN",
     "submissions": "submission_id VARCHAR, task VARCHAR, name VARCHAR, vendor VARCHAR, sha256 VARCHAR, "
@@ -50,7 +58,14 @@ TABLES = {
 }
 """Every table of the lake with its columns; instants are UTC."""
 
-PILOT_TABLES = tuple(name for name, columns in TABLES.items() if "run_id VARCHAR" in columns and "pilot_id" in columns)
+OUTLIVE_RUNS = ("readmitted", "privacy_budget", "noisy_counts")
+"""What a later run never takes the place of: repaired rows, spent privacy, and noise that must not be drawn again."""
+
+PILOT_TABLES = tuple(
+    name
+    for name, columns in TABLES.items()
+    if "run_id VARCHAR" in columns and "pilot_id" in columns and name not in OUTLIVE_RUNS
+)
 """The tables whose rows belong to one pilot's run; `plans` outlives runs."""
 
 _BUSY = ("database is locked", "Transaction conflict", "conflict", "Failed to commit DuckLake transaction")
@@ -87,9 +102,13 @@ def load_extension(connection: Connection, name: str) -> None:
 
 
 @contextmanager
-def memory() -> Iterator[Connection]:
-    """A DuckDB connection in memory and in UTC, closed at the end; it draws no progress bars."""
-    connection = duckdb.connect()
+def memory(limit: str | None = None) -> Iterator[Connection]:
+    """A DuckDB connection in memory and in UTC, closed at the end; it draws no progress bars.
+
+    Args:
+        limit: The most memory it may take before it spills to disk, such as `700MiB`.
+    """
+    connection = duckdb.connect(config={} if limit is None else {"memory_limit": limit})
     connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET preserve_insertion_order = true")
     try:
         yield connection

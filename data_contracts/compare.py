@@ -6,19 +6,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from open_data_contract_standard.model import DataQuality, SchemaProperty
+from open_data_contract_standard.model import DataQuality, Relationship, SchemaProperty, ServiceLevelAgreementProperty
 
-from data_contracts.casting import sql_type
+from data_contracts.casting import BITS, sql_type
 from data_contracts.contract import Contract, rules_of
 from data_contracts.faults import OPERATORS, custom_of
+from data_contracts.severity import severity_of, severity_of_rule
 
 Side = Literal["consumer", "producer"]
 
-LOWER_BOUNDS = ("minimum", "exclusiveMinimum", "minLength", "minItems")
-UPPER_BOUNDS = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
+LOWER_BOUNDS = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
+UPPER_BOUNDS = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
+FLAGS = ("uniqueItems", "normalized")
+ADVICE = ("distanceMetric", "embeddingModel", "embeddingModelVersion")
 ASK_AT_MOST = ("mustBeLessThan", "mustBeLessOrEqualTo")
 ASK_AT_LEAST = ("mustBeGreaterThan", "mustBeGreaterOrEqualTo")
-WIDER_NUMBERS = (("integer", "number"),)
+LESS_IS_STRICTER = ("freshness", "latency", "frequency")
+MORE_IS_STRICTER = ("completeness", "availability")
 
 
 @dataclass(frozen=True, order=True)
@@ -68,10 +72,8 @@ def compare(old: Contract, new: Contract) -> list[Change]:
         tighter, looser = not set(before_key) <= set(after_key) or not before_key, bool(before_key)
         what = f"was ({', '.join(before_key)}), is ({', '.join(after_key)})"
         changes += _both("primary key", what, producer=tighter and bool(after_key), consumer=looser)
-    for level in sorted({str(entry.property) for entry in (*old.sla, *new.sla)}):
-        then, now = ([(e.value, e.unit) for e in c.sla if e.property == level] for c in (old, new))
-        if then != now:
-            changes += _both(f"service level '{level}'", f"was {then}, is {now}", producer=bool(now), consumer=bool(then))
+    changes += _links("the table", old.relationships, new.relationships)
+    changes += _service_levels(old, new)
     return sorted(changes)
 
 
@@ -106,19 +108,60 @@ def _same_but_name(one: SchemaProperty, other: SchemaProperty) -> bool:
 
 
 def _column(where: str, old: SchemaProperty, new: SchemaProperty) -> Iterator[Change]:
-    if old.logicalType != new.logicalType or sql_type(old) != sql_type(new):
-        what = f"type was {old.logicalType} ({sql_type(old)}), is {new.logicalType} ({sql_type(new)})"
-        wider = (str(old.logicalType), str(new.logicalType)) in WIDER_NUMBERS
-        yield from _both(where, what, producer=not wider, consumer=True)
-    for flag, word in (("required", "required"), ("unique", "unique")):
+    before_type, after_type = sql_type(old), sql_type(new)
+    is_inner = bool(dict(_parts(old)).keys() & dict(_parts(new)).keys()) and old.logicalType == new.logicalType
+    if old.logicalType != new.logicalType or (before_type != after_type and not is_inner):
+        what = f"type was {old.logicalType} ({before_type}), is {new.logicalType} ({after_type})"
+        wider, narrower = _holds(after_type, before_type), _holds(before_type, after_type)
+        yield from _both(where, what, producer=not wider, consumer=not narrower)
+    keys = (("required", "required"), ("unique", "unique"))
+    for flag, word in keys:
         before, after = bool(getattr(old, flag)), bool(getattr(new, flag))
         if before != after:
             what = f"now {word}" if after else f"no longer {word}"
             yield from _both(where, what, producer=after, consumer=before)
+    if old.semanticType != new.semanticType and "measure" in (old.semanticType, new.semanticType):
+        what = f"semanticType was {_said(old.semanticType)}, is {_said(new.semanticType)}"
+        yield from _both(where, what, producer=True, consumer=True)
     yield from _values(where, allowed_values(old), allowed_values(new))
     then, now = old.logicalTypeOptions or {}, new.logicalTypeOptions or {}
     for option in sorted({*then, *now}):
         yield from _option(where, option, then.get(option), now.get(option))
+    yield from _links(where, tuple(old.relationships or ()), tuple(new.relationships or ()))
+    outside, inside = dict(_parts(old)), dict(_parts(new))
+    for name in sorted({*outside, *inside}):
+        inner = f"{where[:-1]}.{name}'"
+        if name in outside and name in inside:
+            yield from _column(inner, outside[name], inside[name])
+        elif name in outside:
+            yield from _both(inner, "removed", producer=True, consumer=True)
+        else:
+            yield from _both(inner, "added", producer=bool(inside[name].required), consumer=False)
+
+
+def _parts(column: SchemaProperty) -> Iterator[tuple[str, SchemaProperty]]:
+    """The properties inside a property, by name."""
+    for part in column.properties or ():
+        yield str(part.name), part
+    if column.items is not None:
+        yield "items", column.items
+    if column.map is not None:
+        yield from ((name, part) for name, part in (("key", column.map.key), ("value", column.map.value)) if part is not None)
+
+
+def _holds(wide: str | None, narrow: str | None) -> bool:
+    """Whether every value of one type is one of the other, unchanged."""
+    if wide is None or narrow is None or wide == narrow:
+        return wide == narrow
+    if wide in ("DOUBLE", "FLOAT"):
+        exact = 24 if wide == "FLOAT" else 64  # a count beyond 2^53 is no count
+        return narrow == "FLOAT" or BITS.get(narrow.removeprefix("U"), 999) <= exact
+    bits, own = BITS.get(wide.removeprefix("U")), BITS.get(narrow.removeprefix("U"))
+    if bits is None or own is None:
+        return False
+    if wide.startswith("U") == narrow.startswith("U"):
+        return bits >= own
+    return bits > own and narrow.startswith("U")
 
 
 def allowed_values(column: SchemaProperty) -> tuple[Any, ...] | None:
@@ -162,6 +205,14 @@ def _option(where: str, option: str, old: Any, new: Any) -> Iterator[Change]:
     elif option in LOWER_BOUNDS or option in UPPER_BOUNDS:
         tighter = new > old if option in LOWER_BOUNDS else new < old
         looser = not tighter
+    elif option == "multipleOf":
+        tighter, looser = old % new != 0, new % old != 0
+    elif option == "required":
+        tighter, looser = bool(set(new) - set(old)), bool(set(old) - set(new))
+    if option in FLAGS:
+        tighter, looser = bool(new) and not old, bool(old) and not new
+    if option in ADVICE:
+        tighter = looser = False
     yield from _both(where, what, producer=tighter, consumer=looser)
 
 
@@ -186,20 +237,24 @@ def _rules(old: Contract, new: Contract) -> Iterator[Change]:
 
 
 def _named_rules(contract: Contract) -> dict[str, DataQuality]:
-    """Rules by name, but for lists of values, which are compared value by value."""
-    return {
-        rule.name or f"{place}.{rule.metric or rule.type}": rule
-        for place, rule in rules_of(contract)
-        if not (rule.metric == "invalidValues" and "validValues" in (rule.arguments or {}))
-    }
+    """Rules by name; those of the same name are told apart by their order."""
+    found: dict[str, DataQuality] = {}
+    for place, rule in rules_of(contract):
+        name = rule.name or f"{place}.{rule.metric or rule.rule or rule.type}"
+        same = sum(other == name or other.startswith(f"{name} (") for other in found)
+        found[f"{name} ({same + 1})" if same else name] = rule
+    return found
 
 
 def _is_advice(rule: DataQuality) -> bool:
-    return rule.type == "text" or str(rule.severity).lower() in ("should", "info", "warning", "low", "medium")
+    return rule.type == "text" or severity_of_rule(rule) == "should"
 
 
 def _asks(rule: DataQuality) -> tuple[Any, ...]:
-    return (rule.type or "library", rule.metric, rule.query, rule.engine, rule.implementation, rule.arguments, rule.unit)
+    """What a rule measures; lists of values are compared value by value."""
+    arguments = {name: value for name, value in (rule.arguments or {}).items() if name != "validValues"}
+    metric, unit = rule.metric or rule.rule, rule.unit or "rows"
+    return (rule.type or "library", metric, rule.query, rule.engine, rule.implementation, arguments, unit)
 
 
 def _limits(where: str, old: DataQuality, new: DataQuality) -> Iterator[Change]:
@@ -220,6 +275,50 @@ def _limits_of(rule: DataQuality) -> dict[str, Any]:
     prefixed = {name.removeprefix("testbed."): value for name, value in custom_of(rule.customProperties).items()}
     own = {operator: getattr(rule, operator) for operator in OPERATORS if getattr(rule, operator) is not None}
     return {**{name: value for name, value in prefixed.items() if name in OPERATORS}, **own}
+
+
+def _links(where: str, old: tuple[Relationship, ...], new: tuple[Relationship, ...]) -> Iterator[Change]:
+    then, now = ([f"{link.from_ or ''} to {link.to}".strip() for link in links] for links in (old, new))
+    for link in then:
+        if link not in now:
+            yield from _both(where, f"relationship {link} removed", producer=False, consumer=True)
+    for link in now:
+        if link not in then:
+            yield from _both(where, f"relationship {link} added", producer=True, consumer=False)
+
+
+def _service_levels(old: Contract, new: Contract) -> Iterator[Change]:
+    for level in sorted({str(entry.property) for entry in (*old.sla, *new.sla)}):
+        before, after = ([e for e in c.sla if e.property == level] for c in (old, new))
+        where = f"service level '{level}'"
+        then, now = ([(e.value, e.unit) for e in entries] for entries in (before, after))
+        if then != now:
+            tighter, looser = bool(now), bool(then)
+            if len(before) == len(after) == 1 and before[0].unit == after[0].unit:
+                tighter, looser = _stricter(level, before[0], after[0])
+            yield from _both(where, f"was {then}, is {now}", producer=tighter, consumer=looser)
+        about_then, about_now = ([e.element for e in entries] for entries in (before, after))
+        if then and now and about_then != about_now:
+            yield from _both(where, f"element was {about_then}, is {about_now}", producer=True, consumer=True)
+        was, is_now = ([severity_of(_severity(e), "should") for e in entries] for entries in (before, after))
+        if then and now and was != is_now:
+            what = f"severity was {', '.join(was)}, is {', '.join(is_now)}"
+            yield from _both(where, what, producer="must" in is_now, consumer="must" in was)
+
+
+def _severity(level: ServiceLevelAgreementProperty) -> str | None:
+    found = custom_of(level.customProperties).get("testbed.severity")
+    return None if found is None else str(found)
+
+
+def _stricter(level: str, old: ServiceLevelAgreementProperty, new: ServiceLevelAgreementProperty) -> tuple[bool, bool]:
+    """Whether a service level asks for more, and whether for less; both where that cannot be said."""
+    numbers = isinstance(old.value, int | float) and isinstance(new.value, int | float)
+    if not numbers or level not in (*LESS_IS_STRICTER, *MORE_IS_STRICTER):
+        return True, True
+    more = float(new.value or 0) > float(old.value or 0)
+    tighter = more if level in MORE_IS_STRICTER else not more
+    return tighter, not tighter
 
 
 def _custom(name: str, old: Any, new: Any) -> Iterator[Change]:

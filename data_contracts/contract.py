@@ -1,4 +1,4 @@
-"""Load, list and lint data contracts (Open Data Contract Standard 3.1, `<name>.odcs.yaml`)."""
+"""Load, list and lint data contracts (Open Data Contract Standard 3.1 and 3.2, `<name>.odcs.yaml`)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import yaml
 from open_data_contract_standard.model import (
     DataQuality,
     OpenDataContractStandard,
+    Relationship,
     SchemaObject,
     SchemaProperty,
     ServiceLevelAgreementProperty,
@@ -21,6 +22,7 @@ from data_contracts.faults import PlainLoader, custom_of, read_document, suggest
 FOLDER = Path(__file__).parent
 SUFFIX = ".odcs.yaml"
 LARGEST_BYTES = 1_000_000
+STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
 
 
 class ContractError(ValueError):
@@ -45,8 +47,13 @@ class Contract:
 
     @property
     def columns(self) -> tuple[SchemaProperty, ...]:
-        """The table's columns, in order."""
-        return tuple(self._table.properties or ())
+        """The table's columns, in order; a measure (ODCS 3.2, `semanticType`) is computed and is no column."""
+        return tuple(column for column in self._table.properties or () if column.semanticType != "measure")
+
+    @property
+    def measures(self) -> tuple[SchemaProperty, ...]:
+        """Properties that are computed from the columns, not stored."""
+        return tuple(column for column in self._table.properties or () if column.semanticType == "measure")
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -57,6 +64,16 @@ class Contract:
     def quality(self) -> tuple[DataQuality, ...]:
         """The quality rules of the table as a whole; those of a column are on the column."""
         return tuple(self._table.quality or ())
+
+    @property
+    def table_name(self) -> str:
+        """Name of the table, as references to it have it."""
+        return str(self._table.name or self.id)
+
+    @property
+    def relationships(self) -> tuple[Relationship, ...]:
+        """Relationships of the table as a whole; those of a column are on the column."""
+        return tuple(self._table.relationships or ())
 
     @property
     def sla(self) -> tuple[ServiceLevelAgreementProperty, ...]:
@@ -141,7 +158,7 @@ def parse_contract(text: str, source: str) -> Contract:
     """
     try:
         raw = yaml.load(text, Loader=PlainLoader)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, IndexError, AttributeError, RecursionError) as error:  # 2026-02-30, !!int ''
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, " if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0] if str(error) else "nested too deeply"
@@ -151,7 +168,7 @@ def parse_contract(text: str, source: str) -> Contract:
         raise ContractError(f"{source}: holds {kind}; expected a mapping with apiVersion, kind, id; see the standard ODCS 3.1")
     document, faults = read_document(raw)
     if faults or document is None:
-        raise ContractError("\n".join(f"{source}: {fault}" for fault in faults))
+        raise ContractError("\n".join(f"{source}: {' '.join(fault.split())}" for fault in faults))
     return Contract(str(document.id), str(document.version), source, document)
 
 
@@ -171,6 +188,11 @@ def lint(contract: Contract) -> list[str]:
         found.append("name is missing; give the dataset a name people read")
     if "testbed.personal_data" not in contract.custom:
         found.append("custom property 'testbed.personal_data' is missing; say true or false")
+    if document.status not in STATUSES:
+        found.append(f"status is '{document.status}'; tools expect one of {', '.join(STATUSES)}")
+    found += [
+        f"column '{c.name}' has no logicalType; say what kind of value it holds" for c in contract.columns if not c.logicalType
+    ]
     found += [
         f"column '{c.name}' has no description; say what it holds and its unit" for c in contract.columns if not c.description
     ]

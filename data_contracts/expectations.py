@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import duckdb
@@ -30,6 +31,7 @@ with warnings.catch_warnings():
     import duckdb_engine
     import great_expectations as gx
     import sqlalchemy as sa
+    from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
     from great_expectations.core.metric_domain_types import MetricDomainTypes
     from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
     from great_expectations.exceptions.exceptions import GreatExpectationsError
@@ -39,6 +41,8 @@ with warnings.catch_warnings():
     from great_expectations.expectations.metrics.metric_provider import metric_partial
     from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
     from great_expectations.expectations.registry import list_registered_expectation_implementations
+    from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+    from great_expectations.render.view.view import DefaultJinjaPageView
     from sqlalchemy.pool import StaticPool
 
 logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)  # it tells of temporary folders
@@ -46,7 +50,7 @@ logging.getLogger("great_expectations.data_context.types.base").setLevel(logging
 DIALECT = "duckdbsession"
 ONE_AT_A_TIME = threading.Lock()  # Great Expectations keeps its current context, and warnings their filters, in globals
 SEVERITY = {"must": "critical", "should": "warning"}
-ROWS = Rule("rows", description="the number of rows", measure="count(*)", limits=())
+ROWS = Rule("rows judged", description="the number of rows", measure="count(*)", limits=())
 
 
 class SessionDialect(duckdb_engine.Dialect):
@@ -239,3 +243,36 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"great_expectations\.|pydantic\.|marshmallow\.")
         yield
+
+
+def write_data_docs(document: dict[str, Any], folder: Path) -> Path:
+    """Write Great Expectations' Data Docs of a result, without running anything again and without rows of the data.
+
+    Args:
+        document: Great Expectations' result, as `run_expectations` returns it.
+        folder: Where to write; made where it is missing.
+
+    Returns:
+        The page, `index.html` in the folder.
+    """
+    results = []
+    for entry in document["results"]:
+        plain = [key for key in entry["result"] if "unexpected_" not in key or key.endswith(("count", "percent"))]
+        told = {key: entry["result"][key] for key in plain}
+        config = ExpectationConfiguration(**entry["expectation_config"])
+        trouble = entry["exception_info"]
+        results.append(ExpectationValidationResult(entry["success"], config, told, exception_info=trouble))
+    with _quiet():
+        result = ExpectationSuiteValidationResult(
+            success=document["success"],
+            results=results,
+            suite_name=document["suite_name"],
+            statistics=document["statistics"],
+            meta={**document["meta"], "run_id": {"run_name": document["suite_name"], "run_time": None}},
+        )
+        rendered = ValidationResultsPageRenderer().render(result)
+        page = str(DefaultJinjaPageView().render(rendered))  # type: ignore[no-untyped-call]  # the library leaves it untyped
+    folder.mkdir(parents=True, exist_ok=True)
+    index = folder / "index.html"
+    index.write_text(page, encoding="utf-8")
+    return index

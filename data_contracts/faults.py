@@ -9,13 +9,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import yaml
-from open_data_contract_standard.model import CustomProperty, DataQuality, OpenDataContractStandard, SchemaProperty
+from open_data_contract_standard.model import (
+    CustomProperty,
+    DataQuality,
+    OpenDataContractStandard,
+    Relationship,
+    SchemaProperty,
+)
 from pydantic import BaseModel, ValidationError
 
 from data_contracts.casting import LOGICAL_TO_SQL, sql_type
+from data_contracts.option_faults import RANGE_OPTIONS, expected_option, is_above
 
 API_VERSIONS = ("v3.1.0", "v3.2.0")
-STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
 LOGICAL_TYPES = (
     "string",
     "date",
@@ -39,8 +45,9 @@ OPERATORS = (
     "mustBeBetween",
     "mustNotBeBetween",
 )
+LONGEST_NAME = 200
+LARGEST_NUMBER = 10**30
 METRICS = ("nullValues", "missingValues", "invalidValues", "duplicateValues", "rowCount")
-RANGE_OPTIONS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 TYPE_OPTIONS: dict[str, tuple[str, ...]] = {
     "string": ("minLength", "maxLength", "pattern", "format"),
     "integer": (*RANGE_OPTIONS, "multipleOf", "format"),
@@ -50,6 +57,7 @@ TYPE_OPTIONS: dict[str, tuple[str, ...]] = {
     "timestamp": (*RANGE_OPTIONS, "format", "timezone", "defaultTimezone"),
     "object": ("minProperties", "maxProperties", "required"),
     "array": ("minItems", "maxItems", "uniqueItems"),
+    "vector": ("dimensions", "elementType", "distanceMetric", "embeddingModel", "embeddingModelVersion", "normalized"),
 }
 CUSTOM_PROPERTIES: dict[str, str] = {
     "testbed.personal_data": "does the dataset hold personal data? true or false",
@@ -59,7 +67,12 @@ CUSTOM_PROPERTIES: dict[str, str] = {
     "testbed.count_column": "the column that holds the counts the privacy rules speak of",
     "testbed.suppressed_column": "the column that says whether a count was withheld",
     "testbed.forbidden_columns": "columns that may never be in the dataset",
+    "testbed.epsilon": "what one release with differential privacy spends",
+    "testbed.epsilon_total": "what all releases of a pilot may spend together",
+    "testbed.contribution_bound": "counts that one unit of privacy changes by at most",
+    "testbed.privacy_unit": "whom the promise of differential privacy is made to, in words",
     "testbed.extra_columns": "`refused` (default) or `dropped`: what happens to columns the contract does not name",
+    "testbed.severity": "`must` or `should` of a service level or a relationship",
     **{f"testbed.{operator}": f"`{operator}` of a custom rule, in its unit" for operator in OPERATORS},
 }
 
@@ -78,7 +91,7 @@ class PlainLoader(yaml.SafeLoader):
         """Refuse a key that stands twice; else as ever."""
         seen: set[str] = set()
         for key, _ in node.value:
-            if key.value in seen and isinstance(key.value, str):
+            if isinstance(key.value, str) and key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key '{key.value}' stands twice", key.start_mark)
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
@@ -93,6 +106,9 @@ def read_document(raw: dict[str, Any]) -> tuple[OpenDataContractStandard | None,
     Returns:
         The document, None where the standard's model refuses it, and its faults.
     """
+    unusable = list(_odd_numbers(raw, ""))
+    if unusable:
+        return None, unusable
     faults = list(_unknown_keys(OpenDataContractStandard, raw, ""))
     try:
         document = OpenDataContractStandard.model_validate(raw)
@@ -156,7 +172,8 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 def _faults(document: OpenDataContractStandard) -> Iterator[str]:
     yield from _one_of("apiVersion", document.apiVersion, API_VERSIONS)
     yield from _one_of("kind", document.kind, ("DataContract",))
-    yield from _one_of("status", document.status, STATUSES)
+    if document.status is None and document.apiVersion != "v3.2.0":
+        yield "'status' is missing; expected text such as active; add it"
     for key in ("id", "version"):
         if not getattr(document, key):
             yield f"'{key}' is missing; expected text; add it"
@@ -176,34 +193,80 @@ def _faults(document: OpenDataContractStandard) -> Iterator[str]:
             yield f"column '{column.name}' stands twice; expected each name once; remove one"
         names.append(str(column.name))
         yield from _column_faults(column)
+    if all(column.semanticType == "measure" for column in tables[0].properties):
+        yield "schema holds measures alone; expected columns that they are computed from; add them"
     for rule in tables[0].quality or ():
         yield from _rule_faults("the table", rule)
+    for link in tables[0].relationships or ():
+        yield from _link_faults("the table", link, needs_from=True)
+    for level in document.slaProperties or ():
+        where = f"service level '{level.property}'"
+        if not level.property:
+            yield "a service level has no property; expected one such as freshness; add it"
+        yield from _unknown_custom(where, level.customProperties)
 
 
-def _column_faults(column: SchemaProperty) -> Iterator[str]:
-    where = f"column '{column.name}'"
-    yield from _one_of(f"{where}: logicalType", column.logicalType, LOGICAL_TYPES)
+def _column_faults(column: SchemaProperty, path: str = "") -> Iterator[str]:
+    where = f"column '{path or column.name}'"
+    if column.logicalType is not None:
+        yield from _one_of(f"{where}: logicalType", column.logicalType, LOGICAL_TYPES)
+    for name, part in _parts_of(column):
+        yield from _column_faults(part, f"{path or column.name}.{name}")
     if sql_type(column) is None and (column.physicalType or column.logicalType in LOGICAL_TO_SQL):
         yield f"{where}: physicalType is {_short(column.physicalType)}; expected a type that DuckDB has; correct it"
     known = TYPE_OPTIONS.get(str(column.logicalType), ())
     options = column.logicalTypeOptions or {}
-    for key in options:
+    for key in options if column.logicalType is not None else ():
         if key not in known:
-            expected = f"expected one of {', '.join(known)}{suggest(key, known)}"
+            expected = f"expected one of {', '.join(known)}{suggest(key, known)}" if known else "expected none; leave it out"
             yield f"{where}: option '{key}' is unknown for {column.logicalType}; {expected}"
+        else:
+            yield from _option_faults(where, column, key, options[key])
     if "pattern" in options:
         yield from _pattern_faults(where, options["pattern"])
-    low, high = options.get("minimum"), options.get("maximum")
-    if low is not None and high is not None and type(low) is type(high) and low > high:
-        yield f"{where}: minimum {low} is above maximum {high}; expected minimum <= maximum; correct one"
+    for least, most in (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems")):
+        low, high = options.get(least), options.get(most)
+        if is_above(str(column.logicalType), low, high):
+            yield f"{where}: {least} {low} is above {most} {high}; expected {least} <= {most}; correct one"
+    for link in column.relationships or ():
+        yield from _link_faults(where, link, needs_from=False)
     yield from _unknown_custom(where, column.customProperties)
     for rule in column.quality or ():
         yield from _rule_faults(where, rule)
 
 
+def _parts_of(column: SchemaProperty) -> Iterator[tuple[str, SchemaProperty]]:
+    for part in column.properties or ():
+        yield str(part.name), part
+    if column.items is not None:
+        yield "items", column.items
+    if column.map is not None:
+        yield from ((name, part) for name, part in (("key", column.map.key), ("value", column.map.value)) if part is not None)
+
+
+def _option_faults(where: str, column: SchemaProperty, key: str, value: Any) -> Iterator[str]:
+    expected = expected_option(str(column.logicalType), key, value)
+    if expected:
+        yield f"{where}: {key} is {_short(value)}; expected {expected}; correct it"
+
+
+def _link_faults(where: str, link: Relationship, *, needs_from: bool) -> Iterator[str]:
+    yield from _unknown_custom(where, link.customProperties)
+    if not link.to:
+        yield f"{where}: a relationship has no 'to'; expected table.column; add it"
+    if needs_from and not link.from_:
+        yield f"{where}: a relationship has no 'from'; expected columns of this table; add it"
+    if not needs_from and link.from_:
+        yield f"{where}: a relationship has 'from'; expected 'to' alone, under the column it starts at; remove it"
+
+
 def _rule_faults(where: str, rule: DataQuality) -> Iterator[str]:
     where = f"{where}, rule '{rule.name or rule.metric or rule.rule or rule.type}'"
     kind = rule.type or "library"
+    if rule.name and not str(rule.name).isprintable():
+        yield f"{where}: its name holds a line break or a control character; expected printable text; rename it"
+    if rule.name and len(str(rule.name)) > LONGEST_NAME:
+        yield f"{where}: its name has {len(str(rule.name))} characters; expected at most {LONGEST_NAME}; shorten it"
     yield from _one_of(f"{where}: type", kind, ("library", "sql", "text", "custom"))
     yield from _unknown_custom(where, rule.customProperties)
     used = [operator for operator in OPERATORS if getattr(rule, operator) is not None]
@@ -235,11 +298,26 @@ def _pattern_faults(where: str, pattern: Any) -> Iterator[str]:
         yield f"{where}: pattern '{pattern}' is not a regular expression ({error}); expected one; correct it"
 
 
+def _odd_numbers(value: Any, place: str) -> Iterator[str]:
+    """Numbers that no rule can be held against: not finite, or beyond what a DOUBLE holds exactly many times over."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _odd_numbers(item, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from _odd_numbers(item, f"{place}[{i}]")
+    elif isinstance(value, (int, float)) and not abs(value) <= LARGEST_NUMBER:
+        yield f"'{place}' is {_short(value)}; expected a number from -1e30 to 1e30; correct it"
+
+
 def _unknown_custom(where: str, properties: list[CustomProperty] | None) -> Iterator[str]:
     for name in custom_of(properties):
         if name.startswith("testbed.") and name not in CUSTOM_PROPERTIES:
             expected = f"expected one of {', '.join(CUSTOM_PROPERTIES)}{suggest(name, CUSTOM_PROPERTIES)}"
             yield f"{where}: custom property '{name}' is unknown; {expected}"
+    names = custom_of(properties).get("testbed.forbidden_columns", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        yield f"{where}: testbed.forbidden_columns is {_short(names)}; expected a list of names; correct it"
 
 
 def _one_of(what: str, found: Any, known: tuple[str, ...]) -> Iterator[str]:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
 
-from data_contracts.casting import cast_of, identifier, literal, sql_type, table
-from data_contracts.contract import Contract, ContractError
+from data_contracts.batch import SOURCE_ROW, Batch, drop, is_temporary_view, narrow_keys, open_batch
+from data_contracts.casting import identifier, table
+from data_contracts.contract import Contract, ContractError, rules_of
+from data_contracts.deadline import deadline, seconds_for
 from data_contracts.faults import suggest
-from data_contracts.files import read_file
-from data_contracts.quarantine import Batch, part_rows, require_agreement
-from data_contracts.rules import BATCH, RAW, ROW, ROW_ORDER, Rule, Severity, unexecutable
+from data_contracts.files import LINE_RULE, LINES, quarantine_lines, read_file
+from data_contracts.quarantine import part_rows, require_agreement
+from data_contracts.relationships import look_up
+from data_contracts.rules import BATCH, TWICE, Rule, Severity, unexecutable
 from data_contracts.translate import contract_rules
 
 Status = Literal["passed", "failed", "skipped"]
-SOURCE_ROW = "source_row"
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,15 @@ class CheckReport:
 
 
 def check(
-    connection: duckdb.DuckDBPyConnection, relation: str, contract: Contract, *, accepted: str, quarantined: str
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    contract: Contract,
+    *,
+    accepted: str,
+    quarantined: str,
+    now: datetime | None = None,
+    others: Mapping[str, str] | None = None,
+    copied: bool = True,
 ) -> CheckReport:
     """Judge a table by a contract.
 
@@ -87,6 +100,12 @@ def check(
         accepted: Name of the temporary table to create for rows that broke no rule: the contract's columns in its types.
         quarantined: Name of the temporary table to create for the others: `source_row BIGINT, rules VARCHAR[],
             reasons VARCHAR[], row JSON`.
+        now: Instant at which service levels are judged, with its time zone; those that need it are skipped without.
+        others: Table or view of each dataset that relationships point to, by `contract.table` or `table`.
+        copied: Whether `accepted` is a table of its own, good for as long as the connection. Where False it is a view over
+            the judged table, made without copying a row, for a caller that reads it before changing that table: rows
+            added or removed, or the table dropped, end in an error when it is read; rows updated in place are not noticed.
+            A table is made all the same where row numbers will not last: in a transaction that wrote the rows itself.
 
     Returns:
         The report.
@@ -97,17 +116,24 @@ def check(
     if len({relation, accepted, quarantined}) < 3:
         raise ContractError(f"tables '{relation}', '{accepted}', '{quarantined}'; expected three names; rename one")
     given = _given_columns(connection, relation, contract)
-    rules = contract_rules(contract, given)
-    batch = f"__batch_{contract.id}"
+    rules = contract_rules(contract, given, now=now, others=look_up(connection, others))
+    private, made = f"__rows_of_{accepted}", [f"__batch_{contract.id}"]
+    keeps_private = False
     try:
-        _create_batch(connection, relation, contract, given, batch)
-        _require_binding(connection, batch, rules)
-        rows, outcomes, document = _execute(connection, batch, contract, rules)
-        counted = {rule.name: outcomes[rule.name].value for rule in rules if rule.refuses_rows}
-        part_rows(connection, Batch(batch, contract, given, rules), counted, accepted=accepted, quarantined=quarantined)
+        batch = open_batch(connection, relation, contract, given, rules, private=private)
+        copied = copied or bool(batch.first)  # rows of an open transaction are numbered anew when it ends
+        import data_contracts.expectations  # noqa: F401  # its import takes seconds that are not the rules'
+
+        with _in_time(connection, batch):
+            _require_binding(connection, batch)
+            twice = narrow_keys(connection, batch, made)
+            rows, outcomes, document = _execute(connection, batch, twice)
+            counted = {rule.name: outcomes[rule.name].value for rule in rules if rule.refuses_rows}
+            part_rows(connection, batch, counted, twice, accepted=accepted, quarantined=quarantined, copied=copied)
+        keeps_private = batch.is_private and not copied
     finally:
-        connection.execute(f"DROP VIEW IF EXISTS temp.{identifier(batch)}")
-        connection.execute(f"DROP TABLE IF EXISTS temp.{identifier(batch + '_rows')}")
+        for name in made if keeps_private else (*made, private):
+            drop(connection, name)
     kept, refused = require_agreement(connection, rows, counted, accepted=accepted, quarantined=quarantined)
     results = tuple(_result(rule, outcomes.get(rule.name), rows) for rule in rules)
     passed = all(result.status == "passed" for result in results if result.severity == "must")
@@ -121,6 +147,9 @@ def check_file(
     *,
     accepted: str = "accepted",
     quarantined: str = "quarantined",
+    now: datetime | None = None,
+    others: Mapping[str, str] | None = None,
+    copied: bool = True,
 ) -> CheckReport:
     """Judge a CSV, Parquet or JSON file by a contract.
 
@@ -132,6 +161,9 @@ def check_file(
         contract: What the file must look like.
         accepted: Name of the temporary table to create for rows that broke no rule.
         quarantined: Name of the temporary table to create for the others.
+        now: Instant at which service levels are judged; see `check`.
+        others: Tables that relationships point to; see `check`.
+        copied: Whether `accepted` is a table of its own; where False it is a view over the rows read, which are kept.
 
     Returns:
         The report.
@@ -139,14 +171,31 @@ def check_file(
     Raises:
         ContractError: The file is not a table of the contract's columns.
     """
-    staged = f"__file_{contract.id}"
-    read_file(connection, Path(path), into=staged)
+    staged = f"__file_of_{accepted}"
+    lines = read_file(connection, Path(path), into=staged)
+    is_read = False
+    names = {"accepted": accepted, "quarantined": quarantined}
     try:
-        return check(connection, staged, contract, accepted=accepted, quarantined=quarantined)
+        report = check(connection, staged, contract, **names, now=now, others=others, copied=copied)
+        is_read = is_temporary_view(connection, accepted)
+        return _with_lines(connection, report, lines, staged, quarantined) if lines else report
     except ContractError as error:
         raise ContractError(str(error).replace(staged, str(path))) from error
     finally:
-        connection.execute(f"DROP TABLE IF EXISTS temp.{identifier(staged)}")
+        drop(connection, staged + LINES)
+        if not is_read:
+            drop(connection, staged)
+
+
+def _with_lines(
+    connection: duckdb.DuckDBPyConnection, report: CheckReport, lines: int, staged: str, quarantined: str
+) -> CheckReport:
+    """The report, once the lines that are no rows are in quarantine with the rows that were refused."""
+    quarantine_lines(connection, staged, quarantined=quarantined)
+    words = f"every line is a row of the header's columns: {lines} lines are not"
+    found = RuleResult(LINE_RULE, "must", "failed", lines, words)
+    rows, refused = report.rows + lines, report.quarantined + lines
+    return replace(report, rows=rows, quarantined=refused, passed=False, rules=(*report.rules, found))
 
 
 def _given_columns(connection: duckdb.DuckDBPyConnection, relation: str, contract: Contract) -> dict[str, str]:
@@ -172,46 +221,22 @@ def _given_columns(connection: duckdb.DuckDBPyConnection, relation: str, contrac
     return given
 
 
-def _create_batch(
-    connection: duckdb.DuckDBPyConnection, relation: str, contract: Contract, given: dict[str, str], batch: str
-) -> None:
-    """The view that rules are written over; see `data_contracts.rules`."""
-    source = table(relation)
-    if not _is_table(connection, relation):  # a view may give its rows in another order each time it is read
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(batch + '_rows')} AS SELECT * FROM {source}")
-        source = identifier(batch + "_rows")
-    chosen = []
-    for column in contract.columns:
-        name = str(column.name)
-        if sql_type(column) is None or given[name] == sql_type(column):
-            chosen.append(identifier(name))
-        else:
-            chosen.append(f"{cast_of(column, given[name])} AS {identifier(name)}")
-            chosen.append(f"{identifier(name)} AS {identifier(RAW + name)}")
-    order = f"coalesce(TRY_CAST({SOURCE_ROW} AS BIGINT), {ROW})" if SOURCE_ROW in given else ROW
-    numbered = f"(SELECT *, row_number() OVER () AS {ROW} FROM {source})"
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW {identifier(batch)} AS "
-        f"SELECT {', '.join(chosen)}, {ROW}, {order} AS {ROW_ORDER} FROM {numbered}"
-    )
+def _in_time(connection: duckdb.DuckDBPyConnection, batch: Batch) -> AbstractContextManager[None]:
+    """A deadline for a contract that brings SQL of its own; the gate's own rules read the rows once."""
+    if not any(rule.type in ("sql", "custom") for _, rule in rules_of(batch.contract)):
+        return nullcontext()
+    rows = connection.execute(f"SELECT count(*) FROM {identifier(batch.name)}").fetchall()[0][0]
+    return deadline(connection, batch.contract.id, seconds_for(rows))
 
 
-def _is_table(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
-    if "." in relation:
-        return False
-    return bool(_one(connection, f"SELECT count(*) FROM duckdb_tables() WHERE table_name = {literal(relation)}")) and not _one(
-        connection, f"SELECT count(*) FROM duckdb_views() WHERE view_name = {literal(relation)}"
-    )
-
-
-def _require_binding(connection: duckdb.DuckDBPyConnection, batch: str, rules: tuple[Rule, ...]) -> None:
+def _require_binding(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     """Find SQL that does not run before Great Expectations meets it: one bad metric spoils its whole bundle."""
-    view = identifier(batch)
-    live = [rule for rule in rules if rule.measure and not rule.skipped]
-    measures = [(rule, str(rule.measure).replace(BATCH, view)) for rule in live]
-    for written in (measures, [(rule, rule.reason) for rule in live]) if live else ():
+    view = identifier(batch.name)
+    live = [rule for rule in batch.rules if rule.measure and not rule.skipped]
+    measures = [(rule, str(rule.measure).replace(BATCH, view)) for rule in live if not rule.keys]
+    for written in (measures, [(rule, rule.reason) for rule in live]):
         try:
-            connection.execute(f"EXPLAIN SELECT {', '.join(sql for _, sql in written)} FROM {view}")
+            connection.execute(f"EXPLAIN SELECT {', '.join(sql for _, sql in written) or 'NULL'} FROM {view}")
         except duckdb.Error:
             for rule, sql in written:
                 try:
@@ -222,20 +247,24 @@ def _require_binding(connection: duckdb.DuckDBPyConnection, batch: str, rules: t
 
 
 def _execute(
-    connection: duckdb.DuckDBPyConnection, batch: str, contract: Contract, rules: tuple[Rule, ...]
+    connection: duckdb.DuckDBPyConnection, batch: Batch, twice: dict[str, str]
 ) -> tuple[int, dict[str, Any], dict[str, Any]]:
     from data_contracts.expectations import run_expectations
 
-    executed = [rule for rule in rules if rule.skipped is None]
-    rows, outcomes, document = run_expectations(connection, batch, contract.id, executed)
+    executed = [
+        replace(rule, measure=str(rule.measure).replace(TWICE, identifier(twice[rule.name]))) if rule.keys else rule
+        for rule in batch.rules
+        if rule.skipped is None
+    ]
+    rows, outcomes, document = run_expectations(connection, batch.name, batch.contract.id, executed)
     for rule in executed:
         outcome = outcomes[rule.name]
         if rule.expectation is None and outcome.error:
             for suspect in executed:  # the bundle failed as a whole: find the rule that spoils it
                 if suspect.expectation is None:
                     try:
-                        sql = str(suspect.measure).replace(BATCH, identifier(batch))
-                        connection.execute(f"SELECT {sql} FROM {identifier(batch)}").fetchall()
+                        sql = str(suspect.measure).replace(BATCH, identifier(batch.name))
+                        connection.execute(f"SELECT {sql} FROM {identifier(batch.name)}").fetchall()
                     except duckdb.Error as error:
                         raise unexecutable(suspect, error) from error
             raise ContractError(f"rule '{rule.name}': not executed ({outcome.error}); expected a measure; report this")
@@ -255,8 +284,3 @@ def _result(rule: Rule, outcome: Any, rows: int) -> RuleResult:
     unit = f" {rule.unit}" if rule.unit != "value" else ""
     words = f"{rule.description}: {found}; {asked}{unit}"
     return RuleResult(rule.name, rule.severity, status, int(outcome.value) if rule.refuses_rows else None, words)
-
-
-def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = connection.execute(query).fetchone()
-    return int(row[0]) if row else 0

@@ -2,72 +2,69 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import duckdb
 
+from data_contracts.batch import Batch, drop
 from data_contracts.casting import identifier, literal, plain, sql_type
-from data_contracts.contract import Contract, ContractError
-from data_contracts.rules import BATCH, RAW, ROW, ROW_ORDER, Rule
+from data_contracts.contract import ContractError
+from data_contracts.rules import BATCH, RAW, ROW, ROW_ORDER, TWICE
 
-NEVER = ("false", "coalesce(false, false)")
 AGREEMENT = "expected the same number; write the rule so that it finds the same rows each time"
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Rows under judgement.
-
-    Attributes:
-        name: The view that the rules are written over.
-        contract: The contract.
-        given: Type of each column as it came, by name.
-        rules: The contract's rules.
-    """
-
-    name: str
-    contract: Contract
-    given: dict[str, str]
-    rules: tuple[Rule, ...]
-
-
 def part_rows(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, counted: dict[str, int], *, accepted: str, quarantined: str
+    connection: duckdb.DuckDBPyConnection,
+    batch: Batch,
+    counted: dict[str, int],
+    twice: dict[str, str],
+    *,
+    accepted: str,
+    quarantined: str,
+    copied: bool,
 ) -> None:
     """Create the two tables.
 
-    The quarantine comes first: where it stays empty, every row is accepted without a second look.
+    The quarantine is one pass over the batch for the rules that were found broken, and none where no rule was. Accepted
+    are the rows that are not in it.
 
     Args:
         connection: The connection that sees the batch.
         batch: The rows and the rules.
         counted: How many rows break each rule, by name.
+        twice: The table a rule about keys is written over, by name of the rule.
         accepted: Name of the table for rows that broke no rule.
         quarantined: Name of the table for the others.
+        copied: Whether `accepted` is to be a table of its own, not a view.
     """
     prepared: list[str] = []
-    view = identifier(batch.name)
+    refused, view, is_read = f"__refused_of_{accepted}", identifier(batch.name), False
     try:
-        conditions = _conditions(connection, batch, counted, prepared)
-        broken = " OR ".join(condition for condition in conditions.values() if condition not in NEVER) or "false"
+        conditions = _conditions(connection, batch, counted, twice, prepared)
         reasons = {rule.name: rule.reason for rule in batch.rules}
         names = [f"CASE WHEN {condition} THEN {literal(name)} END" for name, condition in conditions.items()]
         texts = [f"CASE WHEN {condition} THEN {reasons[name]} END" for name, condition in conditions.items()]
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {identifier(quarantined)} AS SELECT {ROW_ORDER}::BIGINT AS source_row, "
+            f"CREATE OR REPLACE TEMP TABLE {identifier(quarantined)} AS SELECT {ROW}, {ROW_ORDER}::BIGINT AS source_row, "
             f"list_filter([{', '.join(names)}]::VARCHAR[], lambda x: x IS NOT NULL) AS rules, "
             f"list_filter([{', '.join(texts)}]::VARCHAR[], lambda x: x IS NOT NULL) AS reasons, "
-            f"{_as_it_came(batch)} AS row FROM {view} WHERE {broken}"
+            f"{_as_it_came(batch)} AS row FROM {view} WHERE {' OR '.join(conditions.values()) or 'false'}"
         )
-        if not _rows_of(connection, quarantined):
-            broken = "false"
-        columns = ", ".join(identifier(name) for name in batch.contract.column_names)
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {identifier(accepted)} AS SELECT {columns} FROM {view} WHERE NOT ({broken})"
+            f"CREATE OR REPLACE TEMP TABLE {identifier(refused)} AS "
+            f"SELECT {ROW} + {batch.first - 1} AS {ROW} FROM temp.{identifier(quarantined)}"
         )
+        connection.execute(f"ALTER TABLE temp.{identifier(quarantined)} DROP COLUMN {ROW}")
+        others = f"{batch.row_id} NOT IN (SELECT {ROW} FROM temp.{identifier(refused)})" if conditions else "true"
+        select = f"SELECT {batch.columns} FROM {batch.source} WHERE {others}"
+        drop(connection, accepted)
+        if copied:
+            connection.execute(f"CREATE TEMP TABLE {identifier(accepted)} AS {select}")
+        else:
+            connection.execute(f"CREATE TEMP VIEW {identifier(accepted)} AS {select} AND {_unchanged(batch, accepted)}")
+            is_read = bool(conditions)
     finally:
-        for name in prepared:
-            connection.execute(f"DROP TABLE IF EXISTS temp.{identifier(name)}")
+        for name in prepared if is_read else (*prepared, refused):
+            drop(connection, name)
 
 
 def require_agreement(
@@ -102,25 +99,38 @@ def require_agreement(
 
 
 def _conditions(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, counted: dict[str, int], prepared: list[str]
+    connection: duckdb.DuckDBPyConnection,
+    batch: Batch,
+    counted: dict[str, int],
+    twice: dict[str, str],
+    prepared: list[str],
 ) -> dict[str, str]:
-    """SQL condition of each rule that refuses rows; those that need other rows are answered into a table first."""
+    """SQL condition of each rule that is broken; those that need other rows are answered into a table first."""
     found: dict[str, str] = {}
     for i, rule in enumerate(batch.rules):
-        if rule.name not in counted:
+        if not counted.get(rule.name):
             continue
-        found[rule.name] = f"coalesce({rule.failing}, false)"
+        found[rule.name] = f"({rule.failing})"
         if rule.prepare is None:
             continue
-        if not counted[rule.name]:
-            found[rule.name] = "false"
-            continue
         name = f"{batch.name}_rule_{i}"
-        rows = rule.prepare.replace(BATCH, identifier(batch.name))
+        over = rule.prepare.replace(BATCH, identifier(batch.name))
+        rows = over.replace(TWICE, identifier(twice[rule.name])) if rule.keys else over
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS {rows}")
         prepared.append(name)
-        found[rule.name] = f"{ROW} IN (SELECT {ROW} FROM {identifier(name)})"
+        found[rule.name] = f"{ROW} IN (SELECT {ROW} FROM temp.{identifier(name)})"
     return found
+
+
+def _unchanged(batch: Batch, accepted: str) -> str:
+    """SQL condition that stops with an error where the rows read are no longer those that were judged."""
+    fault = (
+        f"{accepted}: the table it was judged from has changed; expected {batch.rows} rows as judged; "
+        "judge it again, or ask for a copy"
+    )
+    last = f"coalesce(max({batch.row_id}), {batch.first - 1}) = {batch.first + batch.rows - 1}"
+    same = f"count(*) = {batch.rows} AND {last}"
+    return f"(SELECT CASE WHEN {same} THEN true ELSE error({literal(fault)}) END FROM {batch.source})"
 
 
 def _as_it_came(batch: Batch) -> str:

@@ -1,7 +1,8 @@
 """A rule: what a contract asks for, as the SQL that counts the rows that break it.
 
 Every rule is written over one relation, called `{batch}` in SQL, with the contract's columns in their declared types, the
-columns as they came (prefix `__raw_`, only where a type had to be changed), and `__row`, the number of the row.
+columns as they came (prefix `__raw_`, only where a type had to be changed), and `__row`, the number of the row. A rule about
+keys is written over `{twice}`: the rows whose key may be there twice, with the key, `__row` and `__source_row`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ ROW = "__row"
 ROW_ORDER = "__source_row"
 RAW = "__raw_"
 BATCH = "{batch}"
+TWICE = "{twice}"
 PREPARED = "prepared"
 NONE_ALLOWED: tuple[Limit, ...] = (("mustBe", 0),)
 
@@ -40,6 +42,7 @@ class Rule:
         prepare: SELECT of the `__row` of the failing rows, where a condition on the row alone cannot tell; run only if needed.
         limits: What the measure must keep: operators of the standard with their values.
         unit: Unit of the limits: `rows`, or `percent` of the batch's rows.
+        keys: Columns that have to be unique together, for a rule written over `{twice}`.
         expectation: Type and arguments of a Great Expectations expectation that is run as it stands.
         skipped: Why the rule is not executed; None where it is.
     """
@@ -53,6 +56,7 @@ class Rule:
     prepare: str | None = None
     limits: tuple[Limit, ...] = NONE_ALLOWED
     unit: str = "rows"
+    keys: tuple[str, ...] = ()
     expectation: tuple[str, dict[str, Any]] | None = None
     skipped: str | None = None
 
@@ -138,17 +142,12 @@ def unique_rule(name: str, columns: tuple[str, ...]) -> Rule:
         A *must* rule that allows no row to break it.
     """
     keys = ", ".join(identifier(column) for column in columns)
-    given = " AND ".join(f"{identifier(column)} IS NOT NULL" for column in columns)
-    grouped = f"FROM {BATCH} WHERE {given} GROUP BY {keys}"
-    later = (
-        f"SELECT {ROW} FROM {BATCH} SEMI JOIN (SELECT {keys} {grouped} HAVING count(*) > 1) USING ({keys}) "
-        f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {ROW_ORDER}, {ROW}) > 1"
-    )
-    counted = f"(SELECT coalesce(sum(n - 1), 0)::BIGINT FROM (SELECT count(*) AS n {grouped}))"
+    later = f"SELECT {ROW} FROM {TWICE} QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {ROW_ORDER}, {ROW}) > 1"
+    counted = f"(SELECT coalesce(sum(n - 1), 0)::BIGINT FROM (SELECT count(*) AS n FROM {TWICE} GROUP BY {keys}))"
     values = " || ', ' || ".join(shown(identifier(column)) for column in columns)
     named = literal(f"{', '.join(columns)} is ")
     reason = f"{named} || {values} || ', as in an earlier row, expected each once'"
-    return Rule(name, "must", f"{', '.join(columns)} is there once", PREPARED, reason, counted, prepare=later)
+    return Rule(name, "must", f"{', '.join(columns)} is there once", PREPARED, reason, counted, prepare=later, keys=columns)
 
 
 def count_of(failing: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from analytics.lake import memory, open_lake
+from analytics.lake import open_lake
 from data_contracts.contract import Contract, contracts, load_contract
 from experiments.pilot import PilotError, load_pilot, pilots
 from experiments.settings import ROOT, Settings
@@ -50,15 +50,6 @@ def new_pilot(pilot_id: str, settings: Settings) -> Path:
         raise PilotError(f"{path}: is there already; expected a new name; choose another or edit the file")
     path.write_text(TEMPLATE.read_text(encoding="utf-8").replace("id: new_pilot", f"id: {pilot_id}"), encoding="utf-8")
     return path
-
-
-def check_by_hand(contract: str, file: Path) -> dict[str, Any]:
-    """Judge a file by a contract; the document of `testbed check --json`."""
-    from data_contracts.gate import check_file
-
-    with memory() as connection:
-        report = check_file(connection, file, load_contract(contract), accepted="accepted", quarantined="quarantined")
-        return report.to_dict()
 
 
 def compare_contracts(old: str, new: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from typing import Annotated, Any
 import typer
 
 from experiments.settings import Settings, SettingsError, load_settings, quieten
+from flows import show
 
 FINE, WRONG_INPUT, GATE_SAID_NO, RUN_FAILED = 0, 1, 2, 3
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
@@ -74,8 +76,10 @@ def main(arguments: list[str] | None = None) -> None:
     except ValueError as error:
         if not isinstance(error, user_errors()):
             raise
+        from data_contracts.budget import RefusalError
+
         print(error, file=sys.stderr)
-        code = WRONG_INPUT
+        code = GATE_SAID_NO if isinstance(error, RefusalError) else WRONG_INPUT
     sys.exit(code or FINE)
 
 
@@ -91,8 +95,12 @@ def _settings(runner: str | None = None) -> Settings:
     return settings
 
 
-def _print(document: Any) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+def _show(document: dict[str, Any], as_json: bool, show: Callable[[dict[str, Any]], None]) -> None:
+    """Print a document: as JSON and nothing else, or for people."""
+    if as_json:
+        print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        show(document)
 
 
 @contextmanager
@@ -114,17 +122,6 @@ def _progress(total: int) -> Iterator[Callable[[str], None]]:
         yield step
 
 
-def _table(header: list[str], rows: list[list[object]]) -> None:
-    """Print a table in plain columns; numbers to the right."""
-    cells = [header, *([f"{c:,}" if isinstance(c, int) else str(c) for c in row] for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    right = [all(isinstance(row[i], int) for row in rows) and bool(rows) for i in range(len(header))]
-    for number, row in enumerate(cells):
-        print("  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip())
-        if number == 0:
-            print("  ".join("-" * w for w in widths))
-
-
 @app.command()
 def demo(as_json: AsJson = False) -> int:
     """Run every built-in pilot and one vendor evaluation, offline, and say where to look."""
@@ -133,20 +130,7 @@ def demo(as_json: AsJson = False) -> int:
 
     with _progress(14) as step:
         document = run_demo(settings, progress=step)
-    if as_json:
-        _print(document)
-    else:
-        _table(
-            ["pilot", "accepted", "quarantined", "effect [interval]", "verdict", "where to look"],
-            [[p["pilot"], p["rows"], p["quarantined"], p["effect"], p["verdict"], p["look"]] for p in document["pilots"]],
-        )
-        print()
-        for pilot in document["pilots"]:
-            print(f"{pilot['pilot']}: {pilot['answer']} (source: {pilot['source']})")
-        print()
-        _leaderboard(document["leaderboard"])
-        print(f"\nEverything is in {settings.home}. To look at it: testbed dashboard")
-        print("\n".join(document["credits"]))
+    _show(document, as_json, partial(show.demo, home=settings.home))
     return GATE_SAID_NO if any(p["verdict"] == "stopped" for p in document["pilots"]) else FINE
 
 
@@ -157,12 +141,7 @@ def list_all(as_json: AsJson = False) -> int:
     from flows.catalogue import catalogue
 
     document = catalogue(settings)
-    if as_json:
-        _print(document)
-        return FINE
-    _table(["pilot", "verdict", "asks"], [[p["pilot"], p["verdict"], p["asks"]] for p in document["pilots"]])
-    print()
-    _table(["task", "submissions", "asks"], [[t["task"], t["submissions"], t["asks"]] for t in document["tasks"]])
+    _show(document, as_json, show.list_all)
     return FINE
 
 
@@ -184,20 +163,11 @@ def run(
 ) -> int:
     """Run one pilot: gate, count, judge, record, publish."""
     settings = _settings(runner)
-    from flows.judge import summary
     from flows.run_pilot import run_pilot
 
     with _progress(6) as step:
         document = run_pilot(pilot, settings, progress=step)
-    if as_json:
-        _print(document)
-    else:
-        print(f"{document['pilot']}: {document['verdict']}\n{document['answer']}")
-        print(f"rows accepted {document['rows']:,}, quarantined {document['quarantined']:,}; effect {summary(document)}")
-        for change in document["deviations"]:
-            print(f"deviation from the locked plan: {change['field']} was {change['locked']}, is {change['found']}")
-        print(f"source {', '.join(source['name'] for source in document['sources'])}")
-        print(f"run {document['run_id'][:12]}, plan {document['plan_hash'][:12]}, snapshot {document['snapshot_id']}")
+    _show(document, as_json, show.run)
     return GATE_SAID_NO if document["status"] == "stopped" else FINE
 
 
@@ -228,12 +198,7 @@ def count(
         preview=preview,
         progress=sys.stderr.isatty(),
     )
-    if as_json:
-        _print(document)
-    else:
-        names = ["line", "direction", "road_user", "crossings"]
-        _table(names, [[row[name] for name in names] for row in document["counts"]])
-        print(f"{document['frames']} frames at {document['frame_rate']:g}/s, uptime {document['uptime']:.1%}, not audited")
+    _show(document, as_json, show.count)
     return FINE
 
 
@@ -251,14 +216,7 @@ def sense(
     from flows.sense import sense_files
 
     document = sense_files(files, read_as, observed, timezone=timezone, day_starts_at_hour=day_starts_at_hour)
-    if as_json:
-        _print(document)
-    else:
-        print(f"{document['rows']:,} readings of {len(document['sites'])} sites, read as {document['format']}")
-        _table(["flag", "rows"], [[flag, rows] for flag, rows in document["flags"].items()])
-        print()
-        rows = [[o["site_id"], o["start_at"], o["end_at"], o["reason"]] for o in document["outages"]]
-        _table(["site", "outage from", "to", "reason"], rows)
+    _show(document, as_json, show.sense)
     return FINE
 
 
@@ -266,21 +224,17 @@ def sense(
 def check(
     contract: Annotated[str, typer.Argument(help="Name or file of a contract.")],
     file: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON file.")],
+    html: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page for those who sent the data.")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE.xml", help="Write JUnit XML.")] = None,
+    data_docs: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write Great Expectations' Data Docs.")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Judge a file by a contract."""
-    _settings()
-    from flows.catalogue import check_by_hand
+    settings = _settings()
+    from flows.check_reports import check_by_hand
 
-    document = check_by_hand(contract, file)
-    if as_json:
-        _print(document)
-    else:
-        names = ["rule", "severity", "status", "failed_rows", "reason"]
-        _table(names, [["-" if row[n] is None else row[n] for n in names] for row in document["rules"]])
-        said = "passed" if document["passed"] else "failed"
-        print(f"\n{document['contract']} {document['version']}: {said}; {document['rows']:,} rows, ", end="")
-        print(f"{document['accepted']:,} accepted, {document['quarantined']:,} quarantined")
+    document = check_by_hand(contract, file, settings, html=html, junit_xml=junit, data_docs=data_docs)
+    _show(document, as_json, show.check)
     return FINE if document["passed"] else GATE_SAID_NO
 
 
@@ -290,10 +244,7 @@ def compare(old: str, new: str, as_json: AsJson = False) -> int:
     from flows.catalogue import compare_contracts
 
     document = compare_contracts(old, new)
-    if as_json:
-        _print(document)
-    else:
-        _table(["breaks", "for", "what"], [["yes" if c["breaks"] else "no", c["side"], c["what"]] for c in document["changes"]])
+    _show(document, as_json, show.compare)
     return GATE_SAID_NO if any(c["breaks"] for c in document["changes"]) else FINE
 
 
@@ -303,10 +254,7 @@ def list_contracts(as_json: AsJson = False) -> int:
     from flows.catalogue import contract_list
 
     document = contract_list()
-    if as_json:
-        _print(document)
-    else:
-        _table(["contract", "version", "columns", "purpose"], [list(c.values()) for c in document["contracts"]])
+    _show(document, as_json, show.list_contracts)
     return FINE
 
 
@@ -322,12 +270,7 @@ def submit(
     from flows.evaluate_submission import submit_model
 
     document = submit_model(task, model, card, settings)
-    if as_json:
-        _print(document)
-    else:
-        print(f"submission {document['submission']}: {document['status']}")
-        for reason in document["reasons"]:
-            print(f"- {reason}")
+    _show(document, as_json, show.submit)
     return FINE if document["status"] == "accepted" else GATE_SAID_NO
 
 
@@ -339,10 +282,7 @@ def evaluate(submission: str, as_json: AsJson = False) -> int:
 
     with _progress(8) as step:
         document = evaluate_submission(submission, settings, progress=step)
-    if as_json:
-        _print(document)
-    else:
-        _scores(document)
+    _show(document, as_json, show.evaluate)
     return FINE
 
 
@@ -354,10 +294,7 @@ def try_model(task: str, model: Annotated[Path, typer.Argument(metavar="MODEL.on
 
     with _progress(8) as step:
         document = try_at_home(task, model, settings, progress=step)
-    if as_json:
-        _print(document)
-    else:
-        _scores(document)
+    _show(document, as_json, show.evaluate)
     return FINE
 
 
@@ -368,31 +305,8 @@ def leaderboard(task: str, as_json: AsJson = False) -> int:
     from flows.evaluate_submission import leaderboard_of
 
     document = leaderboard_of(task, settings)
-    if as_json:
-        _print(document)
-    else:
-        _leaderboard(document)
+    _show(document, as_json, show.leaderboard)
     return FINE
-
-
-def _scores(document: dict[str, Any]) -> None:
-    rows = [[m, f"{s['value']:.3f}", f"{s['lower']:.3f} to {s['upper']:.3f}"] for m, s in document["metrics"].items()]
-    _table(["metric", "value", "95 % interval"], rows)
-    print(f"{document['split']} split, sandbox level {document['sandbox_level']}")
-
-
-def _leaderboard(document: dict[str, Any]) -> None:
-    metrics = list(document["rows"][0]["metrics"]) if document["rows"] else []
-    rows: list[list[object]] = [
-        [
-            str(row["rank"]) + ("=" if sum(other["tie_group"] == row["tie_group"] for other in document["rows"]) > 1 else ""),
-            row["name"],
-            *(f"{s['value']:.3f} [{s['lower']:.3f}, {s['upper']:.3f}]" for s in (row["metrics"][m] for m in metrics)),
-            row["sandbox_level"],
-        ]
-        for row in document["rows"]
-    ]
-    _table([f"rank in {document['task']}", "name", *metrics, "sandbox"], rows)
 
 
 @app.command()
@@ -408,16 +322,47 @@ def fetch(
 
 
 @app.command()
-def publish(pilot: str, as_json: AsJson = False) -> int:
+def quarantine(
+    pilot: str,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Write the rows to repair.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """List the rows of a pilot's newest run that the gate refused, to be repaired."""
+    settings = _settings()
+    from flows.quarantine import list_quarantine
+
+    document = list_quarantine(pilot, settings, csv)
+    _show(document, as_json, partial(show.quarantine, pilot=pilot, csv=csv))
+    return FINE
+
+
+@app.command()
+def readmit(
+    pilot: str,
+    file: Annotated[Path, typer.Argument(help="Repaired rows, with contract and source_row.")],
+    as_json: AsJson = False,
+) -> int:
+    """Judge repaired rows of a pilot's quarantine again; accepted ones enter its next run."""
+    settings = _settings()
+    from flows.quarantine import readmit as take_in
+
+    document = take_in(pilot, file, settings)
+    _show(document, as_json, partial(show.readmit, pilot=pilot))
+    return GATE_SAID_NO if document["refused"] else FINE
+
+
+@app.command()
+def publish(
+    pilot: str,
+    with_noise: Annotated[bool, typer.Option("--with-noise", help="Release counts with differential privacy.")] = False,
+    as_json: AsJson = False,
+) -> int:
     """Write a pilot's open data and its page for citizens."""
     settings = _settings()
     from flows.publish import publish_pilot
 
-    document = publish_pilot(pilot, settings)
-    if as_json:
-        _print(document)
-    else:
-        print("\n".join(document["files"]))
+    document = publish_pilot(pilot, settings, with_noise=with_noise)
+    _show(document, as_json, show.publish)
     return FINE
 
 

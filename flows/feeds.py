@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -201,20 +201,30 @@ def sweep(cache_folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def receive(feed: dict[str, Any], source: dict[str, str], key: str, cache_folder: str) -> str:
-    """Read a source row by row and let its raw contract judge it; returns the folder of the results."""
+def receive(
+    feed: dict[str, Any], source: dict[str, str], key: str, cache_folder: str, repairs: Sequence[dict[str, Any]] = ()
+) -> str:
+    """Read a source row by row, put repaired rows in, and let its raw contract judge it; returns the folder of the results."""
     model = Feed.model_validate(feed)
     assert model.reader is not None and model.raw_contract is not None
 
     def build(folder: Path) -> None:
         with memory() as connection:
             READERS[str(model.reader)](connection, source["location"], table="read")
-            judge_table(connection, "read", str(model.raw_contract), folder)
+            judge_table(connection, "read", str(model.raw_contract), folder, repairs)
 
     return str(kept(Path(cache_folder), key, build))
 
 
-def analyse(feed: dict[str, Any], source: str, is_table: bool, timezone: str, key: str, cache_folder: str) -> str:
+def analyse(
+    feed: dict[str, Any],
+    source: str,
+    is_table: bool,
+    timezone: str,
+    key: str,
+    cache_folder: str,
+    repairs: Sequence[dict[str, Any]] = (),
+) -> str:
     """Run a feed's analytic on accepted rows (`is_table`) or on the source itself, and let its contract judge the result."""
     model = Feed.model_validate(feed)
     arguments, _ = _arguments(model, timezone)
@@ -228,22 +238,52 @@ def analyse(feed: dict[str, Any], source: str, is_table: bool, timezone: str, ke
                 )
                 given = "received"
             ANALYTICS[model.analytic](connection, given, table="analysed", **arguments)
-            judge_table(connection, "analysed", model.contract, folder)
+            judge_table(connection, "analysed", model.contract, folder, repairs)
 
     return str(kept(Path(cache_folder), key, build))
 
 
-def judge_table(connection: Connection, table: str, contract_name: str, folder: Path) -> None:
-    """Gate a table; leaves accepted.parquet, quarantined.parquet, judged.parquet, check.json and expectations.json."""
+def judge_table(
+    connection: Connection, table: str, contract_name: str, folder: Path, repairs: Sequence[dict[str, Any]] = ()
+) -> None:
+    """Gate a table; leaves accepted.parquet, quarantined.parquet, judged.parquet, check.json and expectations.json.
+
+    Args:
+        connection: Connection that sees the table.
+        table: The table.
+        contract_name: The contract it is judged by.
+        folder: Where results are left.
+        repairs: Repaired rows that take the place of those they were made from before the table is judged.
+    """
     from data_contracts.contract import load_contract
     from data_contracts.gate import check
+    from data_contracts.readmit import Repair, apply_repairs
 
-    report = check(connection, table, load_contract(contract_name), accepted="accepted", quarantined="quarantined")
+    contract = load_contract(contract_name)
+    if repairs:
+        apply_repairs(connection, table, contract, [Repair(**one) for one in repairs], into="repaired")
+        table = "repaired"
+    report = check(connection, table, contract, accepted="accepted", quarantined="quarantined", copied=False)
     for name in ("accepted", "quarantined"):
         connection.execute(f"COPY {name} TO '{folder / name}.parquet' (FORMAT parquet, COMPRESSION zstd)")
     connection.execute(f"COPY {table} TO '{folder}/judged.parquet' (FORMAT parquet, COMPRESSION zstd)")
-    (folder / "check.json").write_text(json.dumps(report.to_dict()), encoding="utf-8")
+    document = report.to_dict()
+    if contract.custom.get("testbed.publication") == "open":
+        document["rows_digest"] = rows_digest(connection, "accepted")
+    (folder / "check.json").write_text(json.dumps(document), encoding="utf-8")
     (folder / "expectations.json").write_text(json.dumps(report.expectations, default=str), encoding="utf-8")
+
+
+def rows_digest(connection: Connection, table: str) -> list[int]:
+    """Digest of a table's rows in any order; the digests of two parts add up to that of the whole.
+
+    It tells whether rows were changed, added or lost since; it does not withstand someone who can write digests as well.
+    """
+    row = connection.execute(
+        "SELECT count(*), coalesce(sum(md5_number_lower(t::VARCHAR)::HUGEINT), 0)::VARCHAR, "
+        f"coalesce(sum(md5_number_upper(t::VARCHAR)::HUGEINT), 0)::VARCHAR FROM {table} AS t"
+    ).fetchone()
+    return [int(part) for part in row or ()]
 
 
 def contract_digest(name: str) -> str:

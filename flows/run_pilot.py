@@ -19,6 +19,7 @@ from experiments.pilot import Pilot, find_pilot, load_pilot
 from experiments.plan import Deviation, deviations, plan_hash, plan_of
 from experiments.settings import Settings
 from experiments.tracking import Dataset, Record, finish, log_run
+from flows.check_reports import run_pages
 from flows.feeds import (
     Source,
     analyse,
@@ -34,8 +35,10 @@ from flows.feeds import (
 from flows.judge import Judgement, judge
 from flows.orchestrate import Directly, Steps, by_prefect
 from flows.publish import open_data
+from flows.quarantine import repairs_of
 
 Progress = Callable[[str], None]
+Repairs = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,9 @@ def run_pilot(
     resolve(pilot, path)
     sources = [find_source(feed, settings, str(path)) for feed in pilot.feeds]
     started = now or datetime.now(UTC)
-    run_id = _run_id(pilot, sources)
     with open_lake(settings.catalog, settings.lake_files) as connection:
+        repairs = repairs_of(connection, pilot.id)
+        run_id = _run_id(pilot, sources, repairs)
         done = published(connection, pilot.id, run_id)
         if done is not None:
             progress(f"{pilot.id}: nothing has changed since run {run_id[:8]}")
@@ -102,7 +106,7 @@ def run_pilot(
         locked, changes = _lock(connection, pilot, started)
 
         def work(steps: Steps) -> dict[str, Any]:
-            gathered = [_gather(steps, pilot, i, source, settings, progress) for i, source in enumerate(sources)]
+            gathered = [_gather(steps, pilot, i, source, settings, progress, repairs) for i, source in enumerate(sources)]
             progress(f"{pilot.id}: judging")
             judgement = judge(pilot, [g.result for g in gathered])
             progress(f"{pilot.id}: recording and publishing")
@@ -111,10 +115,10 @@ def run_pilot(
         return by_prefect(pilot.id, work, settings) if orchestrated else work(Directly())
 
 
-def _run_id(pilot: Pilot, sources: list[Source]) -> str:
+def _run_id(pilot: Pilot, sources: list[Source], repairs: Repairs) -> str:
     names = {n for feed in pilot.feeds for n in (feed.raw_contract, feed.contract) if n} | {"open_counts"}
     digests = {name: contract_digest(name) for name in sorted(names)}
-    return digest_of(pilot.model_dump(mode="json"), [s.digest for s in sources], digests, code_version())
+    return digest_of(pilot.model_dump(mode="json"), [s.digest for s in sources], digests, code_version(), repairs)
 
 
 def _document(done: Snapshot) -> dict[str, Any]:
@@ -138,7 +142,15 @@ def _lock(connection: Connection, pilot: Pilot, now: datetime) -> tuple[str, lis
     return locked_hash, deviations(json.loads(locked), plan)
 
 
-def _gather(steps: Steps, pilot: Pilot, number: int, source: Source, settings: Settings, progress: Progress) -> Gathered:
+def _gather(
+    steps: Steps,
+    pilot: Pilot,
+    number: int,
+    source: Source,
+    settings: Settings,
+    progress: Progress,
+    repairs: Repairs,
+) -> Gathered:
     feed = pilot.feeds[number]
     described = feed.model_dump(mode="json")
     cache_folder = str(settings.cache)
@@ -146,12 +158,15 @@ def _gather(steps: Steps, pilot: Pilot, number: int, source: Source, settings: S
     given, key = source.location, digest_of(source.digest, code_version())
     if feed.reader is not None and feed.raw_contract is not None:
         progress(f"{pilot.id}: reading {source.name}")
-        key = digest_of(key, feed.reader, contract_digest(feed.raw_contract))
+        mended = repairs.get(feed.raw_contract, [])
+        key = digest_of(key, feed.reader, contract_digest(feed.raw_contract), mended)
         asked = {**described, "params": {}, "source": source.name, "contract": ""}
-        raw = Path(steps.run(receive, feed=asked, source=asdict(source), key=key, cache_folder=cache_folder))
+        folder = steps.run(receive, feed=asked, source=asdict(source), key=key, cache_folder=cache_folder, repairs=mended)
+        raw = Path(folder)
         given = str(raw)
     progress(f"{pilot.id}: {feed.analytic}")
-    key = digest_of(key, feed.analytic, feed.params, pilot.timezone, contract_digest(feed.contract))
+    mended = repairs.get(feed.contract, [])
+    key = digest_of(key, feed.analytic, feed.params, pilot.timezone, contract_digest(feed.contract), mended)
     folder = steps.run(
         analyse,
         feed=described,
@@ -160,6 +175,7 @@ def _gather(steps: Steps, pilot: Pilot, number: int, source: Source, settings: S
         timezone=pilot.timezone,
         key=key,
         cache_folder=cache_folder,
+        repairs=mended,
     )
     asked = {"contract": feed.contract, "timezone": pilot.timezone, "credit": pilot.attribution or pilot.owner.team}
     key = digest_of(key, "open_data", asked, contract_digest("open_counts"))
@@ -232,6 +248,7 @@ def _record(
             "plan.json": json.dumps(plan_of(pilot), indent=2, ensure_ascii=False).encode(),
             "result.json": json.dumps(document, indent=2, ensure_ascii=False).encode(),
             **{f"gate_{stage}_{report['contract']}.json": json.dumps(report, indent=2).encode() for stage, _, report in checks},
+            **run_pages(connection, pilot.id, run_id, checks, started),
             **{
                 f"expectations_{stage}_{report['contract']}.json": (folder / "expectations.json").read_bytes()
                 for stage, folder, report in checks

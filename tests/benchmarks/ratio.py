@@ -6,6 +6,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 
 def compare(
@@ -29,6 +30,23 @@ def compare(
             if number:
                 times[key].append(time.perf_counter() - started)
     our_s, their_s = (statistics.median(times[key]) for key in ("ours", "theirs"))
+    report(name, our_s, rival, their_s, target=target, runs=runs)
+
+
+def report(
+    name: str, our_s: float, rival: str, their_s: float, *, target: float, runs: int, extra: dict[str, Any] | None = None
+) -> None:
+    """Print the line of one comparison.
+
+    Args:
+        name: Name of the benchmark.
+        our_s: Median time of our work. [s]
+        rival: What it is held against.
+        their_s: Median time of the rival's work. [s]
+        target: The ratio ours / rival that must not be exceeded.
+        runs: How often each was run.
+        extra: What else to tell, such as memory.
+    """
     ratio = our_s / their_s
     line = {"name": name, "ours_s": round(our_s, 4), "rival": rival, "rival_s": round(their_s, 4), "ratio": round(ratio, 3)}
-    print(json.dumps({**line, "target": target, "met": ratio <= target, "runs": runs}), flush=True)
+    print(json.dumps({**line, "target": round(target, 3), "met": ratio <= target, "runs": runs, **(extra or {})}), flush=True)

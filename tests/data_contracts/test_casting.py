@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from open_data_contract_standard.model import SchemaProperty
 
@@ -70,6 +70,7 @@ def test_a_default_time_zone_settles_an_instant() -> None:
     assert cast(dt.datetime(2026, 7, 2, 7), "TIMESTAMP", "timestamp", **zone) == "2026-07-02 18:00:00+12"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_text_survives_quoting(text: str) -> None:
     if "\0" in text:

@@ -96,3 +96,75 @@ def test_a_description_or_a_version_changes_nothing() -> None:
 def test_a_change_reads_as_one_line() -> None:
     change = next(change for change in changes("maximum: 100", "maximum: 50") if change.breaks)
     assert str(change) == "producer: column 'crossings': maximum was 100, is 50; breaks"
+
+
+NEWER = """
+apiVersion: v3.2.0
+kind: DataContract
+id: things
+version: 1.0.0
+schema:
+  - name: things
+    properties:
+      - name: count
+        logicalType: integer
+        physicalType: INTEGER
+        logicalTypeOptions: {multipleOf: 2}
+      - name: address
+        logicalType: object
+        logicalTypeOptions: {required: [street]}
+        properties:
+          - {name: street, logicalType: string, logicalTypeOptions: {maxLength: 9}}
+      - name: tags
+        logicalType: array
+        logicalTypeOptions: {uniqueItems: false}
+        items: {logicalType: string}
+      - name: site
+        logicalType: string
+        enum: [{value: a}, {value: b}]
+        relationships: [{to: sites.id}]
+        quality:
+          - {metric: nullValues, mustBeLessThan: 5}
+          - {metric: nullValues, mustBeLessThan: 9, unit: percent}
+          - {metric: invalidValues, arguments: {validValues: [a]}, mustBe: 0, severity: info}
+slaProperties:
+  - {property: freshness, value: 2, unit: d, element: things.at}
+  - {property: completeness, value: 90, unit: percent}
+"""
+BOTH = {"producer", "consumer"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "where", "what", "breaks"),
+    [
+        ("INTEGER", "BIGINT", "column 'count'", "type was", {"consumer"}),  # wider: what was sent still fits
+        ("INTEGER", "SMALLINT", "column 'count'", "type was", {"producer"}),  # narrower: what was read still fits
+        ("INTEGER", "UINTEGER", "column 'count'", "type was", BOTH),
+        ("multipleOf: 2", "multipleOf: 4", "column 'count'", "multipleOf was 2, is 4", {"producer"}),
+        ("multipleOf: 2", "multipleOf: 1", "column 'count'", "multipleOf was 2, is 1", {"consumer"}),
+        ("multipleOf: 2", "multipleOf: 3", "column 'count'", "multipleOf was 2, is 3", BOTH),
+        ("[street]", "[street, number]", "column 'address'", "required was", {"producer"}),
+        ("maxLength: 9", "maxLength: 5", "column 'address.street'", "maxLength was 9, is 5", {"producer"}),
+        ("name: street, logical", "name: road, logical", "column 'address.street'", "removed", BOTH),
+        ("uniqueItems: false", "uniqueItems: true", "column 'tags'", "uniqueItems was False, is True", {"producer"}),
+        ("items: {logicalType: string}", "items: {logicalType: integer}", "column 'tags.items'", "type was", BOTH),
+        ("{value: b}", "{value: c}", "column 'site'", "value 'b' is no longer allowed", {"producer"}),
+        ("{value: b}", "{value: c}", "column 'site'", "value 'c' is now allowed", {"consumer"}),
+        ("[{to: sites.id}]", "[]", "column 'site'", "relationship to sites.id removed", {"consumer"}),
+        ("sites.id", "places.id", "column 'site'", "relationship to places.id added", {"producer"}),
+        ("mustBeLessThan: 9", "mustBeLessThan: 8", "rule 'column 'site'.nullValues (2)'", "limits were", {"producer"}),
+        ("severity: info", "severity: error", "rule 'column 'site'.invalidValues'", "now a 'must' rule", {"producer"}),
+        ("value: 2,", "value: 1,", "service level 'freshness'", "was [(2, 'd')]", {"producer"}),
+        ("value: 2,", "value: 3,", "service level 'freshness'", "was [(2, 'd')]", {"consumer"}),
+        ("unit: d", "unit: h", "service level 'freshness'", "was [(2, 'd')]", BOTH),
+        ("value: 90", "value: 95", "service level 'completeness'", "was [(90", {"producer"}),
+        ("things.at", "things.sent_at", "service level 'freshness'", "element was", BOTH),
+    ],
+)
+def test_newer_parts_of_the_standard_are_compared(before: str, after: str, where: str, what: str, breaks: set[str]) -> None:
+    assert before in NEWER
+    old, new = parse_contract(NEWER, "old"), parse_contract(NEWER.replace(before, after, 1), "new")
+    assert compare(old, old) == []
+    found = [change for change in compare(old, new) if change.what.startswith(what) and change.where == where]
+    assert {change.side for change in found} == BOTH
+    assert {change.side for change in found if change.breaks} == breaks

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from data_contracts.contract import Contract, ContractError, load_contract, parse_contract
 from data_contracts.gate import CheckReport, RuleResult, check, check_file
+from data_contracts.quarantine import require_agreement
 
 HOURLY = load_contract("counts_hourly")
 HEADER = (
@@ -348,13 +349,14 @@ def test_sql_that_does_not_run_is_the_contracts_fault(query: str) -> None:
 
 
 def test_a_rule_that_changes_its_mind_is_found_out() -> None:
-    implementation = {
-        "type": "unexpected_rows_expectation",
-        "kwargs": {"unexpected_rows_query": "SELECT * FROM {batch} WHERE random() < 0.5"},
-    }
-    quality = json.dumps({"type": "custom", "name": "own", "engine": "greatExpectations", "implementation": implementation})
-    with pytest.raises(ContractError, match="expected the same number"):
-        judge_values(contract_with("logicalType: integer", quality), list(range(2000)), "INTEGER")
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TEMP TABLE good AS SELECT 1; CREATE TEMP TABLE bad AS SELECT ['own'] AS rules FROM range(3)")
+        names = {"accepted": "good", "quarantined": "bad"}
+        assert require_agreement(connection, 4, {"own": 3}, **names) == (1, 3)
+        with pytest.raises(ContractError, match="expected the same number"):
+            require_agreement(connection, 4, {"own": 2}, **names)
+        with pytest.raises(ContractError, match="are not the 5 rows judged"):
+            require_agreement(connection, 5, {"own": 3}, **names)
 
 
 def test_an_optional_column_may_be_empty_within_a_limit() -> None:

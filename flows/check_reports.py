@@ -1,0 +1,149 @@
+"""What a check by hand leaves to be looked at: a page, JUnit XML, Great Expectations' Data Docs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from analytics.lake import Connection, memory, open_lake
+from data_contracts.contract import Contract, ContractError, load_contract
+from data_contracts.gate import CheckReport, RuleResult, check_file
+from data_contracts.masking import examples
+from data_contracts.report import PastCheck, html_page, junit
+from experiments.settings import Settings
+
+LIMIT = "700MiB"
+"""Memory that DuckDB may take for a file from anywhere; beyond it, DuckDB spills to disk."""
+TREND = 11
+"""Earlier checks shown on a page."""
+LOOK_BACK = 40
+"""Snapshots of the lake that are searched for them."""
+
+
+def check_by_hand(
+    contract: str,
+    file: Path,
+    settings: Settings,
+    *,
+    html: Path | None = None,
+    junit_xml: Path | None = None,
+    data_docs: Path | None = None,
+    now: datetime | None = None,
+) -> dict[str, Any]:
+    """Judge a file by a contract.
+
+    Args:
+        contract: Name or path of the contract.
+        file: The file.
+        settings: Where the lake is, for the trend; it may not be there yet.
+        html: Where to write the page.
+        junit_xml: Where to write JUnit XML.
+        data_docs: Folder to write Great Expectations' Data Docs into.
+        now: The instant that counts as now.
+
+    Returns:
+        The document of `testbed check --json`.
+
+    Raises:
+        ContractError: The contract or the file cannot be used, or a report cannot be written.
+    """
+    found, at = load_contract(contract), now or datetime.now(UTC)
+    with memory(LIMIT) as connection:
+        report = check_file(connection, file, found, accepted="accepted", quarantined="quarantined", now=at)
+        if html is not None:
+            past = _past(settings, found)
+            rows = examples(connection, "quarantined", found)
+            page = html_page(report, found, source=file.name, checked_at=at, rows=rows, past=past)
+            _write(html, lambda: html.write_text(page, encoding="utf-8"))
+    if junit_xml is not None:
+        text = junit(report, source=file.name, checked_at=at)
+        _write(junit_xml, lambda: junit_xml.write_text(text, encoding="utf-8"))
+    if data_docs is not None:
+        from data_contracts.expectations import write_data_docs
+
+        _write(data_docs, lambda: write_data_docs(report.expectations, data_docs))
+    return report.to_dict()
+
+
+def run_pages(
+    connection: Connection, pilot: str, run_id: str, checks: Sequence[tuple[str, Path, dict[str, Any]]], at: datetime
+) -> dict[str, bytes]:
+    """A page for each check of a pilot's run.
+
+    Args:
+        connection: From `open_lake`.
+        pilot: The pilot.
+        run_id: The run, whose own checks are not part of the trend.
+        checks: Stage, folder and report of each check.
+        at: When the run was started.
+
+    Returns:
+        Name of each file and its content.
+    """
+    pages: dict[str, bytes] = {}
+    for stage, folder, told in checks:
+        contract = load_contract(str(told["contract"]))
+        known = {key: told[key] for key in ("contract", "version", "rows", "accepted", "quarantined", "passed")}
+        report = CheckReport(**known, rules=tuple(RuleResult(**rule) for rule in told["rules"]))
+        with memory() as plain:
+            plain.execute("CREATE TEMP TABLE quarantined AS FROM read_parquet(?)", [f"{folder}/quarantined.parquet"])
+            rows = examples(plain, "quarantined", contract)
+        past = past_checks(connection, contract.id, pilot=pilot, less=run_id)
+        page = html_page(report, contract, source=f"{pilot}, {stage.replace('_', ' ')}", checked_at=at, rows=rows, past=past)
+        name = f"gate_{stage}_{contract.id}"
+        name += f"_{sum(key.startswith(name) for key in pages) + 1}" if f"{name}.html" in pages else ""
+        pages[f"{name}.html"] = page.encode()
+    return pages
+
+
+def past_checks(connection: Connection, contract: str, *, pilot: str | None = None, less: str = "") -> list[PastCheck]:
+    """The last checks by a contract, oldest first; those of runs that later ones replaced are read from older snapshots.
+
+    Args:
+        connection: From `open_lake`.
+        contract: Name of the contract.
+        pilot: Only this pilot's checks; None for every pilot's.
+        less: A run that is not looked at.
+    """
+    query = (
+        "SELECT r.published_at, c.run_id, c.pilot_id, c.rows, c.quarantined, c.passed FROM lake.checks c {at} "
+        "JOIN lake.runs r USING (run_id) WHERE c.contract = $contract AND c.run_id <> $less "
+        "AND ($pilot IS NULL OR c.pilot_id = $pilot) {newest} ORDER BY r.published_at DESC, c.rows"
+    )
+    values = {"contract": contract, "less": less, "pilot": pilot}
+    found = {row[:5]: row for row in connection.execute(query.format(at="", newest=""), values).fetchall()}
+    replaced = connection.execute(
+        "SELECT snapshot_id, commit_message FROM ducklake_snapshots('lake') "
+        "WHERE commit_message IN (SELECT run_id FROM lake.runs) ORDER BY snapshot_id DESC LIMIT ?",
+        [LOOK_BACK],
+    ).fetchall()
+    known = {row[1] for row in found}
+    for snapshot, run in replaced:
+        if len(found) >= TREND:
+            break
+        if run not in known and run != less:
+            at, newest = f"AT (VERSION => {int(snapshot)})", "AND c.run_id = $run "
+            old = connection.execute(query.format(at=at, newest=newest), {**values, "run": run}).fetchall()
+            found |= {row[:5]: row for row in old}
+    rows = sorted(found.values(), key=lambda row: (row[0], -row[3]), reverse=True)[:TREND]
+    return [PastCheck(f"{at:%Y-%m-%d} {pilot} {run[:8]}", n, bad, ok) for at, run, pilot, n, bad, ok in reversed(rows)]
+
+
+def _past(settings: Settings, contract: Contract) -> list[PastCheck]:
+    kind, _, place = settings.catalog.partition(":")
+    if kind == "sqlite" and not Path(place).is_file():
+        return []
+    with open_lake(settings.catalog, settings.lake_files, read_only=True) as connection:
+        there = connection.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'").fetchall()
+        return past_checks(connection, contract.id) if {("checks",), ("runs",)} <= set(there) else []
+
+
+def _write(path: Path, work: Callable[[], object]) -> None:
+    try:
+        work()
+    except OSError as error:
+        raise ContractError(
+            f"{path}: cannot be written ({error.strerror}); expected a place to write to; choose another"
+        ) from error
