@@ -124,13 +124,6 @@ def row_rule(name: str, column: str, failing: str, expected: str) -> Rule:
     return Rule(name, "must", f"{column} is {expected}", failing, said(column, identifier(column), expected), count_of(failing))
 
 
-def values_rule(name: str, column: str, values: list[Any]) -> Rule:
-    """A rule that a column holds only listed values; see `row_rule`."""
-    allowed = ", ".join(literal(value) for value in values if value is not None)  # NOT IN (NULL) is never true
-    failing = f"{identifier(column)} NOT IN ({allowed})"
-    return row_rule(name, column, failing, f"one of {', '.join(str(value) for value in values)}")
-
-
 def unique_rule(name: str, columns: tuple[str, ...]) -> Rule:
     """A rule that a key is there once. The first row that has it, by `source_row`, keeps it; later ones break the rule.
 

@@ -126,13 +126,12 @@ def _runner(settings: Settings) -> Any:
     return DaskTaskRunner()
 
 
+@cache
 def _atomic_results() -> None:
     """Make Prefect write its results by rename: half a result of a killed process would break the next one."""
     from prefect.filesystems import LocalFileSystem
 
     whole = LocalFileSystem.awrite_path
-    if getattr(whole, "is_atomic", False):
-        return
 
     async def awrite_path(self: LocalFileSystem, path: str, content: bytes) -> str:
         final = Path(path) if Path(path).is_absolute() else Path(str(self.basepath)).expanduser() / path
@@ -140,8 +139,7 @@ def _atomic_results() -> None:
         Path(unfinished).replace(final)
         return str(final)
 
-    awrite_path.is_atomic = True  # type: ignore[attr-defined]
-    LocalFileSystem.awrite_path = awrite_path  # type: ignore[method-assign]
+    LocalFileSystem.awrite_path = awrite_path  # type: ignore[method-assign]  # Prefect offers no other way in
 
 
 @cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def readmit(name: str, path: Path, settings: Settings) -> dict[str, Any]:
             with memory() as plain:
                 judged, report = judge_repairs(plain, load_contract(contract), [row for row, _ in mine])
             kept = [(original, str(one.repaired)) for (_, original), one in zip(mine, judged, strict=True) if one.repaired]
-            new = retry(lambda kept=kept, report=report: _keep(connection, pilot, kept, report))  # type: ignore[misc]
+            new = retry(partial(_keep, connection, pilot, kept, report))
             done, already = done + new, already + len(kept) - new
             refused += [
                 {"contract": contract, "source_row": original["source_row"], "reasons": list(one.reasons)}
