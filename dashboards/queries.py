@@ -18,7 +18,7 @@ import streamlit as st
 
 from analytics.lake import TABLES, Connection, open_lake, retry, transaction
 from data_contracts.contract import load_contract
-from data_contracts.privacy import publishable
+from data_contracts.privacy.publishable import publishable
 from experiments.evaluation import Evaluation
 from experiments.leaderboard import Entry, leaderboard
 from experiments.metrics import ScoringError

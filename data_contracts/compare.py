@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from open_data_contract_standard.model import DataQuality, Relationship, SchemaProperty, ServiceLevelAgreementProperty
 
-from data_contracts.casting import BITS, sql_type
 from data_contracts.contract import Contract, rules_of
-from data_contracts.faults import OPERATORS, custom_of
-from data_contracts.severity import severity_of, severity_of_rule
+from data_contracts.rows.casting import BITS, sql_type
+from data_contracts.standard.faults import OPERATORS, custom_of
+from data_contracts.standard.severity import severity_of, severity_of_rule
 
 Side = Literal["consumer", "producer"]
 

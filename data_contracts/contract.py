@@ -17,7 +17,7 @@ from open_data_contract_standard.model import (
     ServiceLevelAgreementProperty,
 )
 
-from data_contracts.faults import PlainLoader, custom_of, read_document, suggest
+from data_contracts.standard.faults import PlainLoader, custom_of, read_document, suggest
 
 FOLDER = Path(__file__).parent
 SUFFIX = ".odcs.yaml"

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 import duckdb
 
-from data_contracts.rules import BATCH, Rule, keeps
+from data_contracts.rules.rule import BATCH, Rule, keeps
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 

@@ -11,16 +11,16 @@ from typing import Any, Literal
 
 import duckdb
 
-from data_contracts.batch import SOURCE_ROW, Batch, drop, is_temporary_view, narrow_keys, open_batch
-from data_contracts.casting import identifier, table
 from data_contracts.contract import Contract, ContractError, rules_of
-from data_contracts.deadline import deadline, seconds_for
-from data_contracts.faults import suggest
-from data_contracts.files import LINE_RULE, LINES, quarantine_lines, read_file
-from data_contracts.quarantine import part_rows, require_agreement
-from data_contracts.relationships import look_up
-from data_contracts.rules import BATCH, TWICE, Rule, Severity, unexecutable
-from data_contracts.translate import contract_rules
+from data_contracts.rows.batch import SOURCE_ROW, Batch, drop, is_temporary_view, narrow_keys, open_batch
+from data_contracts.rows.casting import identifier, table
+from data_contracts.rows.files import LINE_RULE, LINES, quarantine_lines, read_file
+from data_contracts.rows.quarantine import part_rows, require_agreement
+from data_contracts.rules.deadline import deadline, seconds_for
+from data_contracts.rules.relationships import look_up
+from data_contracts.rules.rule import BATCH, TWICE, Rule, Severity, unexecutable
+from data_contracts.rules.translate import contract_rules
+from data_contracts.standard.faults import suggest
 
 Status = Literal["passed", "failed", "skipped"]
 

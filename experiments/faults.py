@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from data_contracts.faults import models_in, suggest
+from data_contracts.standard.faults import models_in, suggest
 
 LONGEST = 60
 """Letters of what was found that are repeated in a message."""

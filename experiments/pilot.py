@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from data_contracts.faults import suggest
+from data_contracts.standard.faults import suggest
 from experiments.faults import Part, load
 
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]

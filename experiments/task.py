@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from analytics.video.lines import Line, parse_line
 from analytics.video.source import SourceError
-from data_contracts.faults import suggest
+from data_contracts.standard.faults import suggest
 from experiments.faults import Part, load
 from experiments.scoring import GATES, METRICS
 

@@ -10,8 +10,8 @@ from typing import Any
 from analytics.lake import Connection, memory, open_lake
 from data_contracts.contract import Contract, ContractError, load_contract
 from data_contracts.gate import CheckReport, RuleResult, check_file
-from data_contracts.masking import examples
-from data_contracts.report import PastCheck, html_page, junit
+from data_contracts.privacy.masking import examples
+from data_contracts.reports.html import PastCheck, html_page, junit
 from experiments.settings import Settings
 
 LIMIT = "700MiB"

@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
     except ValueError as error:
         if not isinstance(error, user_errors()):
             raise
-        from data_contracts.budget import RefusalError
+        from data_contracts.privacy.budget import RefusalError
 
         print(error, file=sys.stderr)
         code = GATE_SAID_NO if isinstance(error, RefusalError) else WRONG_INPUT

@@ -26,7 +26,7 @@ from analytics import ANALYTICS
 from analytics.lake import Connection, memory
 from analytics.sensing.readers import READERS
 from data_contracts.contract import ContractError, contracts
-from data_contracts.faults import suggest
+from data_contracts.standard.faults import suggest
 from experiments.faults import wrong_value
 from experiments.pilot import Feed, Pilot, PilotError
 from experiments.settings import ROOT, Settings
@@ -257,7 +257,7 @@ def judge_table(
     """
     from data_contracts.contract import load_contract
     from data_contracts.gate import check
-    from data_contracts.readmit import Repair, apply_repairs
+    from data_contracts.rows.readmit import Repair, apply_repairs
 
     contract = load_contract(contract_name)
     if repairs:

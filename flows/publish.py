@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from analytics.lake import Connection, memory, open_lake, retry, transaction
-from data_contracts.budget import RefusalError, add_noise, book, release_id
 from data_contracts.contract import contracts, load_contract
 from data_contracts.gate import check
-from data_contracts.privacy import publishable, retained
+from data_contracts.privacy.budget import RefusalError, add_noise, book, release_id
+from data_contracts.privacy.publishable import publishable, retained
 from experiments.pilot import PilotError, find_pilot, load_pilot
 from experiments.settings import Settings
 from flows.feeds import judge_table, kept, rows_digest

@@ -14,8 +14,8 @@ from typing import Any
 
 from analytics.lake import Connection, memory, open_lake, retry, transaction
 from data_contracts.contract import ContractError, load_contract
-from data_contracts.files import read_file
-from data_contracts.readmit import Repair, judge_repairs
+from data_contracts.rows.files import read_file
+from data_contracts.rows.readmit import Repair, judge_repairs
 from experiments.pilot import PilotError, find_pilot, load_pilot
 from experiments.settings import Settings
 

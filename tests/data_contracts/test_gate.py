@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from data_contracts.contract import Contract, ContractError, load_contract, parse_contract
 from data_contracts.gate import CheckReport, RuleResult, check, check_file
-from data_contracts.quarantine import require_agreement
+from data_contracts.rows.quarantine import require_agreement
 
 HOURLY = load_contract("counts_hourly")
 HEADER = (

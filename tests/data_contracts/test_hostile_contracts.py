@@ -15,9 +15,9 @@ import duckdb
 import pytest
 import yaml
 
-from data_contracts import deadline
 from data_contracts.contract import Contract, ContractError, parse_contract
 from data_contracts.gate import check
+from data_contracts.rules import deadline
 
 TEXT = """
 apiVersion: v3.1.0
@@ -294,7 +294,7 @@ MEASURE = """
 import pathlib, sys, duckdb
 sys.path.insert(0, sys.argv[2])
 from data_contracts.contract import ContractError
-from data_contracts.files import read_file
+from data_contracts.rows.files import read_file
 path = pathlib.Path(sys.argv[1])
 with duckdb.connect(config={"memory_limit": "400MiB"}) as connection:
     try:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from analytics.lake import open_lake
-from data_contracts.budget import RefusalError
 from data_contracts.contract import load_contract
+from data_contracts.privacy.budget import RefusalError
 from flows.publish import publish_pilot
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

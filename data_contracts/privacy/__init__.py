@@ -1,0 +1,1 @@
+"""Privacy as a contract: small counts, noise with a budget, masked examples."""

@@ -1,0 +1,1 @@
+"""A check made to be looked at."""

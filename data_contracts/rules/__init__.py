@@ -1,0 +1,1 @@
+"""From what a contract declares to rules in SQL."""

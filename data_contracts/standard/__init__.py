@@ -1,0 +1,1 @@
+"""What a contract's text may say, and what is wrong with it."""
