@@ -18,7 +18,7 @@ from analytics.video.source import Source, SourceError, open_source
 if TYPE_CHECKING:
     from analytics.lake import Connection
     from analytics.video.detect import Detector
-    from analytics.video.source import Image
+    from analytics.video.source import Frame, Image
     from analytics.video.track import Track
 
 __all__ = [
@@ -91,6 +91,42 @@ class Counts:
         return {cell: counted[cell] for cell in self.cells()}
 
 
+class Counting:
+    """Finds, follows and counts in frames that are given one at a time, from a file or as they come from a camera."""
+
+    def __init__(self, find: Detector, lines: Sequence[Line]) -> None:
+        """Start without tracks.
+
+        Args:
+            find: The detector.
+            lines: Lines with different names.
+
+        Raises:
+            SourceError: Two lines have the same name.
+        """
+        from analytics.video.track import Tracker
+
+        self._find = find
+        self._tracker = Tracker()
+        self._counter = LineCounter(lines)
+        self._events: list[Crossing] = []
+        self._voted: dict[int, str] = {}
+
+    def see(self, frame: Frame) -> list[Track]:
+        """Take the next frame in; returns the living tracks."""
+        tracks = self._tracker.update(self._find(frame.image), frame.time_s, frame.index)
+        for event in self._counter.update(tracks, frame.index):
+            self._events.append(event)
+            self._voted[event.track_id] = event.road_user
+        self._voted.update((track.id, track.road_user) for track in tracks if track.id in self._voted)
+        return tracks
+
+    def events(self) -> tuple[Crossing, ...]:
+        """Every crossing so far, in order of time, each with the class its whole track has voted for."""
+        events = [replace(event, road_user=self._voted[event.track_id]) for event in self._events]
+        return tuple(sorted(events, key=lambda event: (event.time_s, event.line, event.track_id)))
+
+
 def count_source(
     source: str,
     lines: Sequence[Line],
@@ -117,11 +153,9 @@ def count_source(
     """
     from analytics.video.detect import make_detector
     from analytics.video.privacy import PreviewWriter, forbid_core_dumps
-    from analytics.video.track import Tracker
 
     began = time.perf_counter()
     forbid_core_dumps()
-    counter = LineCounter(lines)
     with ExitStack() as stack:
         opened = stack.enter_context(open_source(source, frame_rate=frame_rate))
         for line in lines:
@@ -132,27 +166,19 @@ def count_source(
         if preview is not None:
             writer = stack.enter_context(PreviewWriter(preview, opened.size, opened.frame_rate, lines))
         _prime(find, opened)
-        tracker = Tracker()
-        events: list[Crossing] = []
-        voted: dict[int, str] = {}
+        counting = Counting(find, lines)
         for frame in opened:
-            tracks = tracker.update(find(frame.image), frame.time_s, frame.index)
-            for event in counter.update(tracks, frame.index):
-                events.append(event)
-                voted[event.track_id] = event.road_user
-            voted.update((track.id, track.road_user) for track in tracks if track.id in voted)
+            tracks = counting.see(frame)
             if writer is not None:
                 writer.write(tracks)
             if on_frame is not None:
                 on_frame(frame.index, opened.frames, tracks)
-        events = [replace(event, road_user=voted[event.track_id]) for event in events]
-        events.sort(key=lambda event: (event.time_s, event.line, event.track_id))
         return Counts(
             source=source,
             lines=tuple(lines),
             road_users=tuple(road_users),
             detector=detector,
-            events=tuple(events),
+            events=counting.events(),
             frames=opened.frames_read,
             frame_rate=opened.frame_rate,
             video_s=opened.frames_read / opened.frame_rate,

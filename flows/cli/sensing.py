@@ -1,0 +1,30 @@
+"""E-sensing: read sensor files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flows import show
+from flows.cli.terminal import FINE, AsJson, put, settings_of_run
+
+commands = typer.Typer()
+
+
+@commands.command()
+def sense(
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Files of readings.")],
+    read_as: Annotated[str, typer.Option("--format", help="auto, or the name of a reader.")] = "auto",
+    observed: Annotated[str, typer.Option("--property", help="Observed property.")] = "footfall",
+    timezone: Annotated[str, typer.Option(help="IANA name of the clock the labels were written by.")] = "UTC",
+    day_starts_at_hour: Annotated[int, typer.Option(help="Hour at which the file's day begins.")] = 0,
+    as_json: AsJson = False,
+) -> int:
+    """Read sensor files, judge every reading, and list outages."""
+    settings_of_run()
+    from flows.sense import sense_files
+
+    document = sense_files(files, read_as, observed, timezone=timezone, day_starts_at_hour=day_starts_at_hour)
+    put(document, as_json, show.sense)
+    return FINE
