@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_gate.py [NAME ...] [--rows N] [--runs N]
 
 Each contender works in a process of its own, two at a time and in turn. Rivals that need libraries other than the project's
-run with the interpreter that `BENCH_PYTHON` names (`pip install datacontract-cli[duckdb] pandera[polars] polars`).
+run with the interpreter that `BENCH_PYTHON` names; `make bench` makes one from `rivals.txt`.
 """
 
 from __future__ import annotations
