@@ -192,7 +192,7 @@ def _with_lines(
 ) -> CheckReport:
     """The report, once the lines that are no rows are in quarantine with the rows that were refused."""
     quarantine_lines(connection, staged, quarantined=quarantined)
-    words = f"every line is a row of the header's columns: {lines} lines are not"
+    words = f"every line of the file is a row: {lines} {'lines are' if lines > 1 else 'line is'} not"
     found = RuleResult(LINE_RULE, "must", "failed", lines, words)
     rows, refused = report.rows + lines, report.quarantined + lines
     return replace(report, rows=rows, quarantined=refused, passed=False, rules=(*report.rules, found))
