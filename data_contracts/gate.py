@@ -215,7 +215,7 @@ def _given_columns(connection: duckdb.DuckDBPyConnection, relation: str, contrac
     for name in given:
         if name not in contract.column_names and (name in forbidden or (name != SOURCE_ROW and not dropped)):
             why = f"is forbidden by {contract.id}" if name in forbidden else f"is not in {contract.id}"
-            faults.append(f"{relation}: column '{name}' {why}; expected {', '.join(contract.column_names)}; leave it out")
+            faults.append(f"{relation}: column {name!r} {why}; expected {', '.join(contract.column_names)}; leave it out")
     if faults:
         raise ContractError("\n".join(faults))
     return given

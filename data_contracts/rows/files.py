@@ -11,7 +11,7 @@ import duckdb
 from data_contracts.contract import ContractError
 from data_contracts.rows.casting import identifier, literal
 from data_contracts.rows.lines import BOM, LONGEST_LINE, header_of, part_lines
-from data_contracts.rows.records import DEEPEST_JSON, PLACE, is_by_line, is_shallow, part_records
+from data_contracts.rows.records import DEEPEST_JSON, PLACE, is_by_line, is_closed, is_shallow, part_records
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 LONGEST_HEADER = 1_000_000
@@ -143,6 +143,8 @@ def _json(connection: duckdb.DuckDBPyConnection, path: Path, into: str) -> int:
         if not shallow:
             deep = f"is nested deeper than {DEEPEST_JSON} levels; expected records of values; correct the file"
             raise ContractError(f"{path}: {deep}")
+        if not is_closed(path):
+            raise ContractError(f"{path}: the list of records has no end; expected ']' behind the last; send the file again")
     names = _names_of(connection, path, by_line=by_line) if shallow and not is_marked else None
     if names is None:
         return _json_by_line(connection, path, into)

@@ -60,16 +60,27 @@ def is_by_line(path: Path) -> bool:
     """Whether a JSON file holds one record a line: its name says so, or half the lines at its beginning are records.
 
     Args:
-        path: The file; one whose first sign opens a list is told by its lines alone.
+        path: The file. Where its name says so and its first line opens a list, its second line tells: behind a list that the
+            first line closes nothing can follow, and so it is a line that is no record.
     """
     with path.open("rb") as file:
         block = file.read(BLOCK_BYTES).removeprefix(BOM)
         is_whole = not file.read(1)
     *lines, last = block.split(b"\n" if b"\n" in block else b"\r")
     lines = [line for line in (*lines, *([last] if is_whole else ())) if line.strip()]
+    is_named = path.suffix.lower() in (".jsonl", ".ndjson")
+    if is_named and (block.lstrip()[:1] != b"[" or (len(lines) > 1 and _parsed(lines[0])[1] is None)):
+        return True
     records = sum(line.lstrip()[:1] == b"{" and isinstance(_parsed(line)[0], Record) for line in lines)
-    is_named = path.suffix.lower() in (".jsonl", ".ndjson") and block.lstrip()[:1] != b"["
-    return is_named or 2 * records >= max(len(lines), 1)
+    return 2 * records >= max(len(lines), 1)
+
+
+def is_closed(path: Path) -> bool:
+    """Whether a JSON file that opens a list also ends it: DuckDB takes a list that is cut behind a comma for a whole one."""
+    with path.open("rb") as file:
+        opens = file.read(BLOCK_BYTES).lstrip()[:1] == b"["
+        file.seek(max(0, path.stat().st_size - BLOCK_BYTES))
+        return not opens or file.read().rstrip()[-1:] == b"]"
 
 
 def is_shallow(file: BinaryIO) -> bool:
@@ -117,9 +128,9 @@ def _fault(text: bytes, names: dict[str, str]) -> str | None:
         if not name:
             return "has a value without a name; expected a name for each"
         if name.lower() in spelled:
-            return f"names '{name}' twice; expected each name once"
+            return f"names {name!r} twice; expected each name once"
         if names.get(name.lower(), name) != name:
-            return f"names '{name}' and a line before it '{names[name.lower()]}'; expected one spelling"
+            return f"names {name!r} and a line before it {names[name.lower()]!r}; expected one spelling"
         spelled[name.lower()] = name
     names |= spelled
     return None
