@@ -30,7 +30,7 @@ SEEDS = 40
 FEWER = {"many columns": 4, "huge field": 12, "odd Parquet": 12, "huge JSON lines": 12, "hostile JSON": 24, "only a header": 4}
 """Families whose files are large, each judged alone, or alike."""
 FROM_END_TO_END = 2
-LEAST_FILES = 1_500
+LEAST_FILES = 2_000
 CONTRACT_TEXT = """
 apiVersion: v3.1.0
 kind: DataContract
