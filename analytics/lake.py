@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import random
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -68,6 +69,8 @@ PILOT_TABLES = tuple(
 )
 """The tables whose rows belong to one pilot's run; `plans` outlives runs."""
 
+MEMORY_LIMIT = "700MiB"
+
 _BUSY = ("database is locked", "Transaction conflict", "conflict", "Failed to commit DuckLake transaction")
 
 
@@ -102,18 +105,20 @@ def load_extension(connection: Connection, name: str) -> None:
 
 
 @contextmanager
-def memory(limit: str | None = None) -> Iterator[Connection]:
-    """A DuckDB connection in memory and in UTC, closed at the end; it draws no progress bars.
+def memory(limit: str = MEMORY_LIMIT) -> Iterator[Connection]:
+    """A DuckDB connection whose tables live in memory, in UTC, closed at the end; it draws no progress bars.
 
     Args:
-        limit: The most memory it may take before it spills to disk, such as `700MiB`.
+        limit: The most memory it may take; beyond it, it spills to the system's folder of temporary files (`TMPDIR`). The
+            default leaves room for Python's own memory within 1.5 GiB, whatever the size of the data.
     """
-    connection = duckdb.connect(config={} if limit is None else {"memory_limit": limit})
-    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET preserve_insertion_order = true")
-    try:
-        yield connection
-    finally:
-        connection.close()
+    with tempfile.TemporaryDirectory(prefix="testbed-spill-", ignore_cleanup_errors=True) as folder:
+        connection = duckdb.connect(config={"memory_limit": limit, "temp_directory": folder})
+        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET preserve_insertion_order = true")
+        try:
+            yield connection
+        finally:
+            connection.close()
 
 
 def open_lake(catalog: str, files: str, *, read_only: bool = False) -> Connection:

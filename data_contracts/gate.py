@@ -17,6 +17,7 @@ from data_contracts.rows.casting import identifier, table
 from data_contracts.rows.files import LINE_RULE, LINES, quarantine_lines, read_file
 from data_contracts.rows.quarantine import part_rows, require_agreement
 from data_contracts.rules.deadline import deadline, seconds_for
+from data_contracts.rules.readonly import require_own_functions
 from data_contracts.rules.relationships import look_up
 from data_contracts.rules.rule import BATCH, TWICE, Rule, Severity, unexecutable
 from data_contracts.rules.translate import contract_rules
@@ -111,10 +112,12 @@ def check(
         The report.
 
     Raises:
-        ContractError: The table lacks a column or has one too many, or a rule's SQL does not run.
+        ContractError: The table lacks a column or has one too many, a rule's SQL does not run, or the database has functions
+            of its own under DuckDB's names.
     """
     if len({relation, accepted, quarantined}) < 3:
         raise ContractError(f"tables '{relation}', '{accepted}', '{quarantined}'; expected three names; rename one")
+    require_own_functions(connection)
     given = _given_columns(connection, relation, contract)
     rules = contract_rules(contract, given, now=now, others=look_up(connection, others))
     private, made = f"__rows_of_{accepted}", [f"__batch_{contract.id}"]
@@ -192,7 +195,7 @@ def _with_lines(
 ) -> CheckReport:
     """The report, once the lines that are no rows are in quarantine with the rows that were refused."""
     quarantine_lines(connection, staged, quarantined=quarantined)
-    words = f"every line is a row of the header's columns: {lines} lines are not"
+    words = f"every line of the file is a row: {lines} {'lines are' if lines > 1 else 'line is'} not"
     found = RuleResult(LINE_RULE, "must", "failed", lines, words)
     rows, refused = report.rows + lines, report.quarantined + lines
     return replace(report, rows=rows, quarantined=refused, passed=False, rules=(*report.rules, found))
@@ -215,7 +218,7 @@ def _given_columns(connection: duckdb.DuckDBPyConnection, relation: str, contrac
     for name in given:
         if name not in contract.column_names and (name in forbidden or (name != SOURCE_ROW and not dropped)):
             why = f"is forbidden by {contract.id}" if name in forbidden else f"is not in {contract.id}"
-            faults.append(f"{relation}: column '{name}' {why}; expected {', '.join(contract.column_names)}; leave it out")
+            faults.append(f"{relation}: column {name!r} {why}; expected {', '.join(contract.column_names)}; leave it out")
     if faults:
         raise ContractError("\n".join(faults))
     return given

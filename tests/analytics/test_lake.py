@@ -175,3 +175,14 @@ def test_one_setting_moves_the_catalog_to_postgresql(postgres, tmp_path):
     assert found is not None and found.snapshot_id == snapshot
     reader.close()
     connection.close()
+
+
+def test_a_table_larger_than_memory_spills_and_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with memory() as connection:
+        assert connection.execute("SELECT current_setting('memory_limit')").fetchall() == [("700.0 MiB",)]
+    with memory("60MiB") as connection:
+        connection.execute("CREATE TABLE large AS SELECT hash(range) AS i FROM range(10_000_000)")  # 80 MB
+        assert connection.execute("SELECT count(*) FROM large").fetchall() == [(10_000_000,)]
+        assert sum(file.stat().st_size for file in tmp_path.rglob("*.tmp")) > 10_000_000
+    assert not list(tmp_path.iterdir())
