@@ -33,8 +33,8 @@ from flows.feeds import (
     sweep,
 )
 from flows.judge import Judgement, judge
+from flows.open_data import open_data, open_data_terms
 from flows.orchestrate import Directly, Steps, by_prefect
-from flows.publish import open_data
 from flows.quarantine import repairs_of
 
 Progress = Callable[[str], None]
@@ -177,7 +177,7 @@ def _gather(
         cache_folder=cache_folder,
         repairs=mended,
     )
-    asked = {"contract": feed.contract, "timezone": pilot.timezone, "credit": pilot.attribution or pilot.owner.team}
+    asked = {"contract": feed.contract, **open_data_terms(pilot)}
     key = digest_of(key, "open_data", asked, contract_digest("open_counts"))
     leaving = steps.run(open_data, result=folder, **asked, key=key, cache_folder=cache_folder)
     return Gathered(source, raw, Path(folder), Path(leaving))

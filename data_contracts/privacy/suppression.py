@@ -3,6 +3,10 @@
 Whoever reads a publication may subtract: a total less its published cells leaves the sum of the withheld ones. Here the
 reader is granted more than the publication holds, every published count and total before it was rounded, and must still
 be left with a range of possible values at least as wide as the smallest count that may be published.
+
+That holds for all that is published at one time, and for all releases together where a later one only adds groups of cells
+that share no total with earlier ones, such as further weeks beside totals of a week. It does not hold where counts change
+between releases or a group grows, and it is no defence against knowledge from elsewhere or of how complements are chosen.
 """
 
 from __future__ import annotations
@@ -36,7 +40,7 @@ class Withheld:
     totals: tuple[Flags, ...]
 
 
-def withhold(values: Counts, families: Sequence[Counts], small: int) -> Withheld:
+def withhold(values: Counts, families: Sequence[Counts], small: int, *, before: Flags | None = None) -> Withheld:
     """Choose what is withheld.
 
     Counts and totals below `small` are withheld (primary suppression). Where the rest would leave a withheld cell or a
@@ -47,6 +51,7 @@ def withhold(values: Counts, families: Sequence[Counts], small: int) -> Withheld
         values: Measured counts, shape `(n,)`, 0 or more.
         families: For each family of published totals, the group of every cell, shape `(n,)`, numbered from 0.
         small: Smallest count that may be published, and the least width of what a reader can infer.
+        before: Cells that are withheld in any case, shape `(n,)`.
 
     Returns:
         What is withheld.
@@ -55,7 +60,7 @@ def withhold(values: Counts, families: Sequence[Counts], small: int) -> Withheld
         The feasibility interval of statistical disclosure control: Willenborg and de Waal, Elements of Statistical
         Disclosure Control (2001), chapter 8; solved by linear programming.
     """
-    cells = values < small
+    cells = values < small if before is None else (values < small) | before
     sums = [np.bincount(groups, weights=values).astype(np.int64) for groups in families]
     hidden = tuple(total < small for total in sums)
     members = [_members(groups) for groups in families]
