@@ -219,6 +219,7 @@ def _record(
         "effect": effect,
         "verdict": "stopped" if stopped else judgement.verdict.word,
         "deviations": [asdict(change) for change in changes],
+        "repairs_not_applied": _not_applied(checks),
         "status": status,
         "title": pilot.title,
         "rule": judgement.verdict.rule,
@@ -274,6 +275,16 @@ def _record(
     snapshot = publish(connection, row, _tables(connection, gathered, judgement, checks, changes, stopped))
     finish(settings.mlflow_uri, mlflow_run_id, {"lake_snapshot": str(snapshot)})
     return {**document, "snapshot_id": snapshot, "reused": False}
+
+
+def _not_applied(checks: list[tuple[str, Path, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Repaired rows that wait in vain: no feed delivers the row that they were made from any more."""
+    lost: dict[str, set[int]] = {}
+    for _, _, report in checks:
+        if report["repairs"]:
+            rows = set(report["repairs_not_applied"])
+            lost[report["contract"]] = lost.get(report["contract"], rows) & rows
+    return [{"contract": name, "source_rows": sorted(rows)} for name, rows in sorted(lost.items()) if rows]
 
 
 def _tables(
