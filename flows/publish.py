@@ -33,7 +33,7 @@ SPENT = {
     "spent and {left} is left; when nothing is left, no more counts are released.",
     "fr": "Les comptages de {contract} portent un bruit aléatoire : personne ne peut en déduire si {unit} a été compté. "
     "Chaque publication révèle pourtant un peu. Cela est limité : sur un budget de confidentialité (epsilon) de {total}, "
-    "{spent} est dépensé et {left} reste ; quand il ne reste rien, plus aucun comptage n'est publié.",
+    "{spent} est dépensé et {left} est disponible ; quand tout est dépensé, plus aucun comptage n'est publié.",
     "es": "Los recuentos de {contract} llevan un ruido aleatorio: nadie puede deducir de ellos si {unit} fue contado. Aun así, "
     "cada publicación revela un poco. Eso está limitado: de un presupuesto de privacidad (épsilon) de {total} se ha gastado "
     "{spent} y queda {left}; cuando no quede nada, no se publicarán más recuentos.",

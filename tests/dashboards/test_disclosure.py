@@ -16,20 +16,7 @@ AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PLAZA, ROAD = "c" * 64, "a" * 64
 
-
-@pytest.fixture(autouse=True)
-def fresh():
-    st.cache_data.clear()
-    yield
-    st.cache_data.clear()
-
-
-@pytest.fixture
-def snapshot(home, monkeypatch):
-    monkeypatch.setenv("TESTBED_HOME", str(home))
-    found = queries.newest_snapshot()
-    assert found is not None
-    return found
+pytestmark = pytest.mark.usefixtures("fresh")
 
 
 @pytest.fixture

@@ -10,20 +10,7 @@ from analytics.lake import open_lake
 from dashboards import disclosure, queries
 from experiments.settings import load_settings
 
-
-@pytest.fixture(autouse=True)
-def fresh():
-    st.cache_data.clear()
-    yield
-    st.cache_data.clear()
-
-
-@pytest.fixture
-def snapshot(home, monkeypatch):
-    monkeypatch.setenv("TESTBED_HOME", str(home))
-    found = queries.newest_snapshot()
-    assert found is not None
-    return found
+pytestmark = pytest.mark.usefixtures("fresh")
 
 
 def test_no_lake_is_not_an_error(tmp_path, monkeypatch):
