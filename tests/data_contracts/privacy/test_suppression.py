@@ -109,6 +109,13 @@ def test_nothing_is_rebuilt_where_a_total_has_one_cell_or_only_small_ones(counts
     attack(counts, 2, margins)
 
 
+@settings(max_examples=40, deadline=None)
+@given(counts=COUNTS, sites=st.integers(1, 4), coarse=st.sampled_from([(), ("site_id",)]), fine_first=st.booleans())
+def test_nothing_is_rebuilt_from_nested_totals(counts, sites: int, coarse: tuple[str, ...], fine_first: bool) -> None:
+    fine = ("site_id", "period_start_at") if coarse else ("site_id",)
+    attack(counts, sites, [fine, coarse] if fine_first else [coarse, fine], users=3)
+
+
 def whole_numbers(
     values: np.ndarray, cells: np.ndarray, hidden: tuple[np.ndarray, ...], families: list[np.ndarray]
 ) -> list[int]:
