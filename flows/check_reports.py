@@ -90,7 +90,12 @@ def run_pages(
             plain.execute("CREATE TEMP TABLE quarantined AS FROM read_parquet(?)", [f"{folder}/quarantined.parquet"])
             rows = examples(plain, "quarantined", contract)
         past = past_checks(connection, contract.id, pilot=pilot, less=run_id)
-        page = html_page(report, contract, source=f"{pilot}, {stage.replace('_', ' ')}", checked_at=at, rows=rows, past=past)
+        source, notes = f"{pilot}, {stage.replace('_', ' ')}", []
+        if told["repairs"]:
+            lost = ", ".join(map(str, told["repairs_not_applied"]))
+            notes = [f"{told['repairs'] - len(told['repairs_not_applied'])} of {told['repairs']} repaired rows were put in."]
+            notes += [f"No longer delivered, so not put in: the rows of the source {lost}."] if lost else []
+        page = html_page(report, contract, source=source, checked_at=at, rows=rows, past=past, notes=notes)
         name = f"gate_{stage}_{contract.id}"
         name += f"_{sum(key.startswith(name) for key in pages) + 1}" if f"{name}.html" in pages else ""
         pages[f"{name}.html"] = page.encode()

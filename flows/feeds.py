@@ -260,14 +260,15 @@ def judge_table(
     from data_contracts.rows.readmit import Repair, apply_repairs
 
     contract = load_contract(contract_name)
+    lost: list[int] = []
     if repairs:
-        apply_repairs(connection, table, contract, [Repair(**one) for one in repairs], into="repaired")
-        table = "repaired"
+        found = apply_repairs(connection, table, contract, [Repair(**one) for one in repairs], into="repaired")
+        table, lost = "repaired", [repair.source_row for repair in found]
     report = check(connection, table, contract, accepted="accepted", quarantined="quarantined", copied=False)
     for name in ("accepted", "quarantined"):
         connection.execute(f"COPY {name} TO '{folder / name}.parquet' (FORMAT parquet, COMPRESSION zstd)")
     connection.execute(f"COPY {table} TO '{folder}/judged.parquet' (FORMAT parquet, COMPRESSION zstd)")
-    document = report.to_dict()
+    document = report.to_dict() | {"repairs": len(repairs), "repairs_not_applied": lost}
     if contract.custom.get("testbed.publication") == "open":
         document["rows_digest"] = rows_digest(connection, "accepted")
     (folder / "check.json").write_text(json.dumps(document), encoding="utf-8")

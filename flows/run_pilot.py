@@ -33,8 +33,8 @@ from flows.feeds import (
     sweep,
 )
 from flows.judge import Judgement, judge
+from flows.open_data import open_data, open_data_terms
 from flows.orchestrate import Directly, Steps, by_prefect
-from flows.publish import open_data
 from flows.quarantine import repairs_of
 
 Progress = Callable[[str], None]
@@ -177,7 +177,7 @@ def _gather(
         cache_folder=cache_folder,
         repairs=mended,
     )
-    asked = {"contract": feed.contract, "timezone": pilot.timezone, "credit": pilot.attribution or pilot.owner.team}
+    asked = {"contract": feed.contract, **open_data_terms(pilot)}
     key = digest_of(key, "open_data", asked, contract_digest("open_counts"))
     leaving = steps.run(open_data, result=folder, **asked, key=key, cache_folder=cache_folder)
     return Gathered(source, raw, Path(folder), Path(leaving))
@@ -219,6 +219,7 @@ def _record(
         "effect": effect,
         "verdict": "stopped" if stopped else judgement.verdict.word,
         "deviations": [asdict(change) for change in changes],
+        "repairs_not_applied": _not_applied(checks),
         "status": status,
         "title": pilot.title,
         "rule": judgement.verdict.rule,
@@ -274,6 +275,16 @@ def _record(
     snapshot = publish(connection, row, _tables(connection, gathered, judgement, checks, changes, stopped))
     finish(settings.mlflow_uri, mlflow_run_id, {"lake_snapshot": str(snapshot)})
     return {**document, "snapshot_id": snapshot, "reused": False}
+
+
+def _not_applied(checks: list[tuple[str, Path, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Repaired rows that wait in vain: no feed delivers the row that they were made from any more."""
+    lost: dict[str, set[int]] = {}
+    for _, _, report in checks:
+        if report["repairs"]:
+            rows = set(report["repairs_not_applied"])
+            lost[report["contract"]] = lost.get(report["contract"], rows) & rows
+    return [{"contract": name, "source_rows": sorted(rows)} for name, rows in sorted(lost.items()) if rows]
 
 
 def _tables(

@@ -49,6 +49,9 @@ def run(document: Document) -> None:
     print(f"rows accepted {document['rows']:,}, quarantined {document['quarantined']:,}; effect {summary(document)}")
     for change in document["deviations"]:
         print(f"deviation from the locked plan: {change['field']} was {change['locked']}, is {change['found']}")
+    for lost in document.get("repairs_not_applied", ()):
+        rows = ", ".join(map(str, lost["source_rows"]))
+        print(f"repairs not applied, their rows are no longer delivered: {lost['contract']}, source rows {rows}")
     print(f"source {', '.join(source['name'] for source in document['sources'])}")
     print(f"run {document['run_id'][:12]}, plan {document['plan_hash'][:12]}, snapshot {document['snapshot_id']}")
 

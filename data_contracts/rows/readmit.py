@@ -89,7 +89,7 @@ def judge_repairs(
 
 def apply_repairs(
     connection: duckdb.DuckDBPyConnection, relation: str, contract: Contract, repairs: Sequence[Repair], *, into: str
-) -> int:
+) -> list[Repair]:
     """Put repaired rows in the place of the rows they were made from; all others stay as they are, in their order.
 
     A row is found by its line or number in the source and by its values. One that is no longer delivered is not found.
@@ -102,7 +102,7 @@ def apply_repairs(
         into: Name of the temporary table to create, with the table's columns.
 
     Returns:
-        How many rows were replaced.
+        The repairs whose row was not found; the others were applied.
     """
     given = {str(r[0]): str(r[1]) for r in connection.execute(f"DESCRIBE SELECT * FROM {table(relation)}").fetchall()}
     shared = [name for name in contract.column_names if name in given]
@@ -126,11 +126,12 @@ def apply_repairs(
         f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS SELECT {chosen} FROM {described} t "
         "LEFT JOIN __repairs r ON r.source_row = t.__row_of AND r.original = t.__came ORDER BY t.__number"
     )
-    row = connection.execute(
-        f"SELECT count(*) FROM __repairs r SEMI JOIN {described} t ON r.source_row = t.__row_of AND r.original = t.__came"
-    ).fetchone()
+    lost = connection.execute(
+        f"FROM __repairs r ANTI JOIN {described} t ON r.source_row = t.__row_of AND r.original = t.__came "
+        "SELECT r.source_row, r.original, r.repaired::VARCHAR ORDER BY ALL"
+    ).fetchall()
     connection.execute("DROP TABLE temp.__repairs")
-    return int(row[0]) if row else 0
+    return [Repair(*row) for row in lost]
 
 
 def _canonical(row: dict[str, Any], names: tuple[str, ...]) -> str:

@@ -210,7 +210,7 @@ def _column_faults(column: SchemaProperty, path: str = "") -> Iterator[str]:
     where = f"column '{path or column.name}'"
     if column.logicalType is not None:
         yield from _one_of(f"{where}: logicalType", column.logicalType, LOGICAL_TYPES)
-    for name, part in _parts_of(column):
+    for name, part in parts_of(column):
         yield from _column_faults(part, f"{path or column.name}.{name}")
     if sql_type(column) is None and (column.physicalType or column.logicalType in LOGICAL_TO_SQL):
         yield f"{where}: physicalType is {_short(column.physicalType)}; expected a type that DuckDB has; correct it"
@@ -235,7 +235,8 @@ def _column_faults(column: SchemaProperty, path: str = "") -> Iterator[str]:
         yield from _rule_faults(where, rule)
 
 
-def _parts_of(column: SchemaProperty) -> Iterator[tuple[str, SchemaProperty]]:
+def parts_of(column: SchemaProperty) -> Iterator[tuple[str, SchemaProperty]]:
+    """The properties inside a property, by name."""
     for part in column.properties or ():
         yield str(part.name), part
     if column.items is not None:
