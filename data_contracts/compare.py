@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from open_data_contract_standard.model import DataQuality, Relationship, SchemaProperty, ServiceLevelAgreementProperty
 
 from data_contracts.contract import Contract, rules_of
 from data_contracts.rows.casting import BITS, sql_type
-from data_contracts.standard.faults import OPERATORS, custom_of
+from data_contracts.standard.faults import OPERATORS, custom_of, parts_of
 from data_contracts.standard.severity import severity_of, severity_of_rule
 
 Side = Literal["consumer", "producer"]
@@ -47,7 +47,7 @@ class Change:
 
 
 def compare(old: Contract, new: Contract) -> list[Change]:
-    """Every difference between two versions of a contract, from both sides.
+    """Every difference between two versions of a contract, all its tables, from both sides.
 
     A stricter contract breaks producers, whose data may be refused. A looser one breaks consumers, who may meet values they
     never met. The gate refuses columns that it does not know, so that every new column has to be sent.
@@ -59,14 +59,30 @@ def compare(old: Contract, new: Contract) -> list[Change]:
     Returns:
         The changes, sorted; each difference once for each side.
     """
+    if len(old.tables) < 2 and len(new.tables) < 2:
+        return sorted(_table(old, new))
+    before, after = ({one.table_name: one for one in contract.tables} for contract in (old, new))
+    changes: list[Change] = []
+    for name in sorted({*before, *after}):
+        where = f"table '{name}'"
+        if name in before and name in after:
+            found = _table(before[name], after[name])
+            changes += [replace(change, where=f"{where}, {change.where}") for change in found]
+        else:
+            changes += _both(where, "removed" if name in before else "added", producer=name in before, consumer=name in before)
+    return sorted(changes)
+
+
+def _table(old: Contract, new: Contract) -> list[Change]:
+    """Every difference of one table, its rules and what the contract says of it."""
     changes = list(_columns(old, new))
     changes += _rules(old, new)
     for name in sorted({*old.custom, *new.custom}):
         before, after = old.custom.get(name), new.custom.get(name)
         if before != after:
             changes += _custom(name, before, after)
-    if old.id != new.id:
-        changes += _both("id", f"was '{old.id}', is '{new.id}'", producer=True, consumer=True)
+    if old.document.id != new.document.id:
+        changes += _both("id", f"was '{old.document.id}', is '{new.document.id}'", producer=True, consumer=True)
     before_key, after_key = old.primary_key, new.primary_key
     if before_key != after_key:
         tighter, looser = not set(before_key) <= set(after_key) or not before_key, bool(before_key)
@@ -74,7 +90,7 @@ def compare(old: Contract, new: Contract) -> list[Change]:
         changes += _both("primary key", what, producer=tighter and bool(after_key), consumer=looser)
     changes += _links("the table", old.relationships, new.relationships)
     changes += _service_levels(old, new)
-    return sorted(changes)
+    return changes
 
 
 def _both(where: str, what: str, *, producer: bool, consumer: bool) -> Iterator[Change]:
@@ -109,7 +125,7 @@ def _same_but_name(one: SchemaProperty, other: SchemaProperty) -> bool:
 
 def _column(where: str, old: SchemaProperty, new: SchemaProperty) -> Iterator[Change]:
     before_type, after_type = sql_type(old), sql_type(new)
-    is_inner = bool(dict(_parts(old)).keys() & dict(_parts(new)).keys()) and old.logicalType == new.logicalType
+    is_inner = bool(dict(parts_of(old)).keys() & dict(parts_of(new)).keys()) and old.logicalType == new.logicalType
     if old.logicalType != new.logicalType or (before_type != after_type and not is_inner):
         what = f"type was {old.logicalType} ({before_type}), is {new.logicalType} ({after_type})"
         wider, narrower = _holds(after_type, before_type), _holds(before_type, after_type)
@@ -128,7 +144,7 @@ def _column(where: str, old: SchemaProperty, new: SchemaProperty) -> Iterator[Ch
     for option in sorted({*then, *now}):
         yield from _option(where, option, then.get(option), now.get(option))
     yield from _links(where, tuple(old.relationships or ()), tuple(new.relationships or ()))
-    outside, inside = dict(_parts(old)), dict(_parts(new))
+    outside, inside = dict(parts_of(old)), dict(parts_of(new))
     for name in sorted({*outside, *inside}):
         inner = f"{where[:-1]}.{name}'"
         if name in outside and name in inside:
@@ -137,16 +153,6 @@ def _column(where: str, old: SchemaProperty, new: SchemaProperty) -> Iterator[Ch
             yield from _both(inner, "removed", producer=True, consumer=True)
         else:
             yield from _both(inner, "added", producer=bool(inside[name].required), consumer=False)
-
-
-def _parts(column: SchemaProperty) -> Iterator[tuple[str, SchemaProperty]]:
-    """The properties inside a property, by name."""
-    for part in column.properties or ():
-        yield str(part.name), part
-    if column.items is not None:
-        yield "items", column.items
-    if column.map is not None:
-        yield from ((name, part) for name, part in (("key", column.map.key), ("value", column.map.value)) if part is not None)
 
 
 def _holds(wide: str | None, narrow: str | None) -> bool:
