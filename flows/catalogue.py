@@ -61,11 +61,11 @@ def compare_contracts(old: str, new: str) -> dict[str, Any]:
 
 
 def contract_list() -> dict[str, Any]:
-    """Every contract with its version, number of columns and purpose."""
-    found = [load_contract(name) for name in sorted(contracts())]
+    """Every table of every contract with its version, number of columns and purpose."""
+    found = [table for name in sorted(contracts()) for table in load_contract(name).tables]
     return {
         "contracts": [
-            {"contract": c.id, "version": c.version, "columns": len(c.column_names), "purpose": _purpose(c)} for c in found
+            {"contract": c.dataset, "version": c.version, "columns": len(c.column_names), "purpose": _purpose(c)} for c in found
         ]
     }
 

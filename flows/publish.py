@@ -44,7 +44,7 @@ COLLECTED = {
 """Words of the page, by language."""
 
 
-def open_data(result: str, contract: str, timezone: str, credit: str, key: str, cache_folder: str) -> str:
+def open_data(result: str, contract: str, timezone: str, credit: str, now: str, key: str, cache_folder: str) -> str:
     """Aggregate accepted rows, suppress small counts, and let the contract `open_counts` judge what would leave."""
 
     def build(folder: Path) -> None:
@@ -53,7 +53,7 @@ def open_data(result: str, contract: str, timezone: str, credit: str, key: str, 
             query = OPEN_DATA[contract]
             connection.execute(f"CREATE TEMP TABLE totals AS {query} ORDER BY ALL", {"zone": timezone, "credit": credit})
             publishable(connection, "totals", load_contract("open_counts"), into="open_counts")
-            judge_table(connection, "open_counts", "open_counts", folder)
+            judge_table(connection, "open_counts", "open_counts", folder, now=now)
 
     return str(kept(Path(cache_folder), key, build))
 

@@ -67,6 +67,9 @@ def sense(document: Document) -> None:
     print()
     rows = [[o["site_id"], o["start_at"], o["end_at"], o["reason"]] for o in document["outages"]]
     table(["site", "outage from", "to", "reason"], rows)
+    for told in (told for told in document["checks"] if not told["passed"]):
+        print(f"\n{told['file']} does not pass {told['contract']} {told['version']}:")
+        table(["rule", "status", "reason"], [list(rule.values()) for rule in told["rules"]])
 
 
 def check(document: Document) -> None:
