@@ -217,7 +217,7 @@ def _given_columns(
     ]
     forbidden = contract.custom.get("testbed.forbidden_columns", ())
     dropped = contract.custom.get("testbed.extra_columns") == "dropped"
-    for name in given:
+    for name in (*given, *(came for came in renamed if came in forbidden)):
         if name not in contract.column_names and (name in forbidden or (name != SOURCE_ROW and not dropped)):
             why = f"is forbidden by {contract.id}" if name in forbidden else f"is not in {contract.id}"
             faults.append(f"{relation}: column '{name}' {why}; expected {', '.join(contract.column_names)}; leave it out")

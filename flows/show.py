@@ -89,6 +89,7 @@ def compare(document: Document) -> None:
 def list_contracts(document: Document) -> None:
     """The data contracts."""
     table(["contract", "version", "columns", "purpose"], [list(c.values()) for c in document["contracts"]])
+    print("".join(f"\n{line}" for line in document["findings"]), end="\n" if document["findings"] else "")
 
 
 def submit(document: Document) -> None:

@@ -9,8 +9,9 @@ import duckdb
 import pytest
 
 from data_contracts.compare import compare
-from data_contracts.contract import Contract, ContractError, lint, parse_contract
+from data_contracts.contract import Contract, ContractError, parse_contract
 from data_contracts.gate import check
+from data_contracts.lint import lint
 from data_contracts.rows.readmit import Repair, apply_repairs
 from data_contracts.rules.coverage import declared_rules
 
@@ -135,3 +136,12 @@ def test_of_two_tables_of_the_same_name_the_contract_has_to_be_named() -> None:
         report = check(connection, "given", contract, accepted="good", quarantined="bad", others=both)
     (link,) = [rule for rule in report.rules if rule.rule == "who.relationships"]
     assert link.status == "skipped" and "table 'sites' is north.sites and south.sites" in link.reason and not report.passed
+
+
+def test_a_forbidden_column_is_refused_under_its_physical_name_too() -> None:
+    custom = [{"property": "testbed.forbidden_columns", "value": ["plate"]}]
+    contract = shop({"name": "car", "physicalName": "plate", "logicalType": "string"}, customProperties=custom).of("orders")
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE given AS SELECT 'AB 12' AS plate")
+        with pytest.raises(ContractError, match="column 'plate' is forbidden by shop"):
+            check(connection, "given", contract, accepted="good", quarantined="bad")
