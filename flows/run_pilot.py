@@ -1,7 +1,8 @@
 """Run one pilot: load, lock the plan, gather the feeds through the gate, judge, record, publish.
 
-The run's id is a digest of everything that decides its figures: the pilot file, the bytes of its sources, the contracts
-and the code. The same inputs are the same run, and a run that is the pilot's newest is not published again.
+The run's id is a digest of everything that decides its figures: the pilot file, the bytes of its sources, the contracts,
+the instant they are judged at, the keys looked up in the lake, and the code. The same inputs are the same run, and a run that
+is the pilot's newest is not published again.
 """
 
 from __future__ import annotations
