@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from open_data_contract_standard.model import DataQuality, ServiceLevelAgreementProperty
@@ -22,7 +23,7 @@ MORE_IS_STRICTER = ("completeness", "availability")
 
 
 def compare(old: Contract, new: Contract) -> list[Change]:
-    """Every difference between two versions of a contract, from both sides.
+    """Every difference between two versions of a contract, all its tables, from both sides.
 
     A stricter contract breaks producers, whose data may be refused. A looser one breaks consumers, who may meet values they
     never met. The gate refuses columns that it does not know, so that every new column has to be sent.
@@ -34,13 +35,29 @@ def compare(old: Contract, new: Contract) -> list[Change]:
     Returns:
         The changes, sorted; each difference once for each side.
     """
+    if len(old.tables) < 2 and len(new.tables) < 2:
+        return sorted(_table(old, new))
+    before, after = ({one.table_name: one for one in contract.tables} for contract in (old, new))
+    changes: list[Change] = []
+    for name in sorted({*before, *after}):
+        where = f"table '{name}'"
+        if name in before and name in after:
+            found = _table(before[name], after[name])
+            changes += [replace(change, where=f"{where}, {change.where}") for change in found]
+        else:
+            changes += both(where, "removed" if name in before else "added", producer=name in before, consumer=name in before)
+    return sorted(changes)
+
+
+def _table(old: Contract, new: Contract) -> list[Change]:
+    """Every difference of one table, its rules and what the contract says of it."""
     changes = list(columns(old, new))
     changes += _rules(old, new)
     for name in sorted({*old.custom, *new.custom}):
         before, after = old.custom.get(name), new.custom.get(name)
         if before != after:
             changes += _custom(name, before, after)
-    for name, was, is_now in (("id", old.id, new.id), ("table", old.table_name, new.table_name)):
+    for name, was, is_now in (("id", old.document.id, new.document.id), ("table", old.table_name, new.table_name)):
         if was != is_now:
             changes += both(name, f"was '{was}', is '{is_now}'", producer=True, consumer=True)
     before_key, after_key = old.primary_key, new.primary_key
@@ -50,7 +67,7 @@ def compare(old: Contract, new: Contract) -> list[Change]:
         changes += both("primary key", what, producer=tighter and bool(after_key), consumer=looser)
     changes += links("the table", old.relationships, new.relationships)
     changes += _service_levels(old, new)
-    return sorted(changes)
+    return changes
 
 
 def _rules(old: Contract, new: Contract) -> Iterator[Change]:

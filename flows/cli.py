@@ -24,6 +24,7 @@ from flows import show
 
 FINE, WRONG_INPUT, GATE_SAID_NO, RUN_FAILED = 0, 1, 2, 3
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Now = Annotated[str | None, typer.Option("--now", metavar="INSTANT", help="Judge service levels at this instant, not now.")]
 
 app = typer.Typer(
     help="City Testbed: describe a pilot in one YAML file, run it, and see honestly whether it works.",
@@ -209,13 +210,16 @@ def sense(
     observed: Annotated[str, typer.Option("--property", help="Observed property.")] = "footfall",
     timezone: Annotated[str, typer.Option(help="IANA name of the clock the labels were written by.")] = "UTC",
     day_starts_at_hour: Annotated[int, typer.Option(help="Hour at which the file's day begins.")] = 0,
+    now: Now = None,
     as_json: AsJson = False,
 ) -> int:
     """Read sensor files, judge every reading, and list outages."""
     _settings()
+    from flows.check_reports import instant_of
     from flows.sense import sense_files
 
-    document = sense_files(files, read_as, observed, timezone=timezone, day_starts_at_hour=day_starts_at_hour)
+    at = instant_of(now)
+    document = sense_files(files, read_as, observed, timezone=timezone, day_starts_at_hour=day_starts_at_hour, now=at)
     _show(document, as_json, show.sense)
     return FINE
 
@@ -227,13 +231,19 @@ def check(
     html: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page for those who sent the data.")] = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE.xml", help="Write JUnit XML.")] = None,
     data_docs: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write Great Expectations' Data Docs.")] = None,
+    table: Annotated[str | None, typer.Option(help="The table that FILE holds, of a contract with several.")] = None,
+    others: Annotated[list[str] | None, typer.Option("--with", metavar="NAME=FILE", help="A table to look keys up in.")] = None,
+    now: Now = None,
     as_json: AsJson = False,
 ) -> int:
     """Judge a file by a contract."""
     settings = _settings()
-    from flows.check_reports import check_by_hand
+    from flows.check_reports import check_by_hand, files_by_name, instant_of
 
-    document = check_by_hand(contract, file, settings, html=html, junit_xml=junit, data_docs=data_docs)
+    at, given = instant_of(now), files_by_name(others or [])
+    document = check_by_hand(
+        contract, file, settings, html=html, junit_xml=junit, data_docs=data_docs, now=at, table=table, others=given
+    )
     _show(document, as_json, show.check)
     return FINE if document["passed"] else GATE_SAID_NO
 

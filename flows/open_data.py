@@ -47,6 +47,7 @@ def open_data(
     small_count: int,
     days: list[list[str]],
     min_day_coverage: float,
+    now: str,
     key: str,
     cache_folder: str,
 ) -> str:
@@ -59,7 +60,7 @@ def open_data(
             totals = TOTALS[contract]
             terms = load_contract("open_counts")
             publishable(connection, "cells", terms, into="open_counts", totals=totals, small_count=small_count)
-            judge_table(connection, "open_counts", "open_counts", folder)
+            judge_table(connection, "open_counts", "open_counts", folder, now=now)
 
     return str(kept(Path(cache_folder), key, build))
 

@@ -70,6 +70,9 @@ def sense(document: Document) -> None:
     print()
     rows = [[o["site_id"], o["start_at"], o["end_at"], o["reason"]] for o in document["outages"]]
     table(["site", "outage from", "to", "reason"], rows)
+    for told in (told for told in document["checks"] if not told["passed"]):
+        print(f"\n{told['file']} does not pass {told['contract']} {told['version']}:")
+        table(["rule", "status", "reason"], [list(rule.values()) for rule in told["rules"]])
 
 
 def check(document: Document) -> None:
@@ -89,6 +92,7 @@ def compare(document: Document) -> None:
 def list_contracts(document: Document) -> None:
     """The data contracts."""
     table(["contract", "version", "columns", "purpose"], [list(c.values()) for c in document["contracts"]])
+    print("".join(f"\n{line}" for line in document["findings"]), end="\n" if document["findings"] else "")
 
 
 def submit(document: Document) -> None:

@@ -14,15 +14,11 @@ from data_contracts.contract import Contract, ContractError
 from data_contracts.privacy.suppression import withhold
 from data_contracts.rows.casting import identifier, table
 from data_contracts.rules.rule import Rule, row_rule
+from data_contracts.rules.service_levels import expired
 
 LEAST_SMALL_COUNT = 3
 """No contract may let smaller counts out: statistical agencies use 3, 5 or 10 (OECD Glossary of Statistical Terms)."""
 NEEDED = ("testbed.small_count", "testbed.round_to", "testbed.count_column", "testbed.suppressed_column")
-PERIODS = {
-    **dict.fromkeys(("d", "day", "days"), "DAY"),
-    **dict.fromkeys(("m", "month", "months"), "MONTH"),
-    **dict.fromkeys(("y", "yr", "year", "years"), "YEAR"),
-}
 
 
 @dataclass(frozen=True)
@@ -149,18 +145,9 @@ def retained(connection: duckdb.DuckDBPyConnection, relation: str, contract: Con
     Raises:
         ContractError: The retention cannot be read.
     """
-    kept = "true"
-    for level in contract.sla:
-        if level.property != "retention":
-            continue
-        column, unit = str(level.element).rsplit(".", 1)[-1], PERIODS.get(str(level.unit))
-        if column not in contract.column_names or unit is None or not isinstance(level.value, int) or level.value < 1:
-            raise ContractError(
-                f"{contract.id}: retention is {level.value!r} {level.unit} of '{level.element}'; expected a whole number of "
-                "d, m or y of a column of the contract; correct the service level"
-            )
-        oldest = f"(TIMESTAMPTZ '{now.isoformat()}' AT TIME ZONE 'UTC') - INTERVAL {level.value} {unit}"
-        kept += f" AND coalesce({identifier(column)} >= timezone('UTC', {oldest}), true)"
+    given = {str(row[0]): str(row[1]) for row in connection.execute(f"DESCRIBE SELECT * FROM {table(relation)}").fetchall()}
+    limits = [level for level in contract.sla if level.property == "retention"]
+    kept = " AND ".join(f"NOT coalesce({expired(contract, given, level, now)}, false)" for level in limits) or "true"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS FROM {table(relation)} WHERE {kept}")
     row = connection.execute(
         f"SELECT (SELECT count(*) FROM {table(relation)}) - (SELECT count(*) FROM {identifier(into)})"
