@@ -121,6 +121,21 @@ def memory(limit: str = MEMORY_LIMIT) -> Iterator[Connection]:
             connection.close()
 
 
+def shut_in(connection: Connection, *places: str | Path) -> None:
+    """Switch off a connection's access to files and networks for good, but for some places.
+
+    Args:
+        connection: From `memory`.
+        places: Files and folders that may still be read and written.
+    """
+    found = [place for given in places for place in (Path(given), Path(given).resolve())]
+    folders, files = ([str(place) for place in found if place.is_dir() is wanted] for wanted in (True, False))
+    for setting, allowed in (("allowed_directories", folders), ("allowed_paths", files)):
+        quoted = ", ".join("'" + place.replace("'", "''") + "'" for place in allowed)
+        connection.execute(f"SET {setting} = [{quoted}]")
+    connection.execute("SET enable_external_access = false")
+
+
 def open_lake(catalog: str, files: str, *, read_only: bool = False) -> Connection:
     """Open the lake, attached as `lake`, in a DuckDB connection whose own tables live in memory.
 

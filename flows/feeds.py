@@ -24,7 +24,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from analytics import ANALYTICS
-from analytics.lake import Connection, memory
+from analytics.lake import Connection, memory, shut_in
 from analytics.sensing.readers import READERS
 from data_contracts.contract import ContractError, contracts
 from data_contracts.standard.faults import suggest
@@ -265,7 +265,7 @@ def judge_table(
     """Gate a table; leaves accepted.parquet, quarantined.parquet, judged.parquet, check.json and expectations.json.
 
     Args:
-        connection: Connection that sees the table.
+        connection: Connection from `memory` that holds the table; it can reach nothing outside `folder` afterwards.
         table: The table.
         contract_name: The contract it is judged by.
         folder: Where results are left.
@@ -287,6 +287,7 @@ def judge_table(
         files = ", ".join(f"'{place}/accepted.parquet'" for place in (others or {})[name])
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS FROM read_parquet([{files}], union_by_name = true)")
     at = datetime.fromisoformat(now) if now is not None else None
+    shut_in(connection, folder, *(place for places in (others or {}).values() for place in places))
     report = check(
         connection, table, contract, accepted="accepted", quarantined="quarantined", now=at, others=views, copied=False
     )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analytics.lake import memory
+from analytics.lake import memory, shut_in
 from analytics.sensing.footfall import count_footfall
 from analytics.sensing.readers import READERS, SourceError
 from data_contracts.contract import load_contract
@@ -56,6 +56,7 @@ def sense_files(
             raise SourceError(f"{file}: the file was not found; expected a file of readings; correct the path")
         with memory() as connection:
             READERS[reader](connection, file, table="read")
+            shut_in(connection)
             first = check(connection, "read", load_contract(raw), accepted="received", quarantined="refused", now=at)
             rows += first.rows
             flags["refused"] = flags.get("refused", 0) + first.quarantined
