@@ -31,12 +31,18 @@ check: setup
 	$(BIN)/codespell
 	$(BIN)/python -m flows.released
 
-bench: setup
-	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+# rivals need other versions of what we use, and stand apart
+bench: setup $(VENV)-rivals/.ready
+	@for file in tests/benchmarks/bench_*.py; do BENCH_PYTHON=$(abspath $(VENV))-rivals/bin/python $(BIN)/python $$file || exit 1; done
+
+$(VENV)-rivals/.ready: tests/benchmarks/rivals.txt
+	$(PYTHON) -m venv $(VENV)-rivals
+	VIRTUAL_ENV=$(abspath $(VENV))-rivals $(BIN)/uv pip install --quiet -r $<
+	touch $@
 
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--extra dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) .testbed .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-rivals .testbed .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import random
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -68,6 +69,8 @@ PILOT_TABLES = tuple(
 )
 """The tables whose rows belong to one pilot's run; `plans` outlives runs."""
 
+MEMORY_LIMIT = "700MiB"
+
 _BUSY = ("database is locked", "Transaction conflict", "conflict", "Failed to commit DuckLake transaction")
 
 
@@ -102,18 +105,35 @@ def load_extension(connection: Connection, name: str) -> None:
 
 
 @contextmanager
-def memory(limit: str | None = None) -> Iterator[Connection]:
-    """A DuckDB connection in memory and in UTC, closed at the end; it draws no progress bars.
+def memory(limit: str = MEMORY_LIMIT) -> Iterator[Connection]:
+    """A DuckDB connection whose tables live in memory, in UTC, closed at the end; it draws no progress bars.
 
     Args:
-        limit: The most memory it may take before it spills to disk, such as `700MiB`.
+        limit: The most memory it may take; beyond it, it spills to the system's folder of temporary files (`TMPDIR`). The
+            default leaves room for Python's own memory within 1.5 GiB, whatever the size of the data.
     """
-    connection = duckdb.connect(config={} if limit is None else {"memory_limit": limit})
-    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET preserve_insertion_order = true")
-    try:
-        yield connection
-    finally:
-        connection.close()
+    with tempfile.TemporaryDirectory(prefix="testbed-spill-", ignore_cleanup_errors=True) as folder:
+        connection = duckdb.connect(config={"memory_limit": limit, "temp_directory": folder})
+        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET preserve_insertion_order = true")
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def shut_in(connection: Connection, *places: str | Path) -> None:
+    """Switch off a connection's access to files and networks for good, but for some places.
+
+    Args:
+        connection: From `memory`.
+        places: Files and folders that may still be read and written.
+    """
+    found = [place for given in places for place in (Path(given), Path(given).resolve())]
+    folders, files = ([str(place) for place in found if place.is_dir() is wanted] for wanted in (True, False))
+    for setting, allowed in (("allowed_directories", folders), ("allowed_paths", files)):
+        quoted = ", ".join("'" + place.replace("'", "''") + "'" for place in allowed)
+        connection.execute(f"SET {setting} = [{quoted}]")
+    connection.execute("SET enable_external_access = false")
 
 
 def open_lake(catalog: str, files: str, *, read_only: bool = False) -> Connection:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboards import charts, language, layout, queries, site_map
+from dashboards import charts, disclosure, language, layout, queries, site_map
 from dashboards.charts import Band
 from dashboards.language import Words
 from dashboards.queries import Run
@@ -18,7 +18,7 @@ KINDS = ("treated", "control", "unused")
 
 def show_weeks(run: Run, snapshot: int, say: Words) -> None:
     """Counted and expected, week by week."""
-    weeks = queries.outcomes(snapshot, run.run_id)
+    weeks = disclosure.outcomes(snapshot, run.run_id)
     if not weeks:
         return
     st.subheader(say("over_time"), anchor=False)
@@ -57,7 +57,7 @@ def show_weeks(run: Run, snapshot: int, say: Words) -> None:
 
 def show_intervals(run: Run, pilot: Pilot | None, snapshot: int, say: Words) -> None:
     """Counts of short intervals and whether the camera delivered, for a pilot that compares nothing."""
-    found = queries.intervals(snapshot, run.run_id)
+    found = disclosure.intervals(snapshot, run.run_id, pilot.privacy.small_count if pilot is not None else 0)
     if found is None:
         return
     zone = ZoneInfo(run.plan.get("timezone", "UTC"))

@@ -1,38 +1,25 @@
-"""Everything the pages read from the lake: each batch on a fresh read-only connection, so that flows can go on writing.
+"""What the pages read from the lake beside counts (`dashboards.disclosure`).
 
 What is read is kept for the lake's snapshot it belongs to; a newer snapshot is read anew.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
 
 import streamlit as st
 
-from analytics.lake import TABLES, Connection, open_lake, retry, transaction
-from data_contracts.contract import load_contract
-from data_contracts.privacy.publishable import publishable
+from analytics.lake import TABLES, Connection
+from dashboards.reading import Row, read, records
 from experiments.evaluation import Evaluation
 from experiments.leaderboard import Entry, leaderboard
 from experiments.metrics import ScoringError
 from experiments.pilot import Pilot, PilotError, find_pilot, load_pilot
 from experiments.settings import load_settings
 from experiments.task import Split, Task, find_task
-
-T = TypeVar("T")
-Row = dict[str, Any]
-
-WIDER = (1, 2, 4, 20, 60, 240)
-"""By how much intervals may be widened until their counts are large enough to be shown."""
-ENOUGH = 0.8
-"""Share of the measured cells that must be large enough."""
 
 
 @dataclass(frozen=True)
@@ -66,46 +53,6 @@ class Run:
     plan: Row
 
 
-@dataclass(frozen=True)
-class Intervals:
-    """Counts of short intervals, as they may be shown.
-
-    Attributes:
-        interval_s: Length of the intervals in which they were counted. [s]
-        shown_s: Length of the intervals shown: long enough for counts that may be shown. [s]
-        counts: Line, start, count (None: withheld or not measured), whether withheld and share measured.
-        uptime: Start and share measured, of each interval in which was counted.
-        audited: Whether counts have bounds from an audit.
-    """
-
-    interval_s: int
-    shown_s: int
-    counts: list[Row]
-    uptime: list[Row]
-    audited: bool
-
-
-def _read(work: Callable[[Connection], T]) -> T:
-    """Do some reading in one transaction of a fresh connection; again while a flow holds the catalog."""
-
-    def once() -> T:
-        settings = load_settings()
-        connection = open_lake(settings.catalog, settings.lake_files, read_only=True)
-        try:
-            with transaction(connection):
-                return work(connection)
-        finally:
-            connection.close()
-
-    return retry(once, wait_s=20)
-
-
-def _rows(connection: Connection, query: str, values: list[object] | None = None) -> list[Row]:
-    found = connection.execute(query, values or [])
-    names = [column[0] for column in found.description or []]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-
-
 @st.cache_data(ttl=2, show_spinner=False)
 def newest_snapshot() -> int | None:
     """The lake's newest snapshot; None while there is no lake.
@@ -119,12 +66,12 @@ def newest_snapshot() -> int | None:
         return None
 
     def work(connection: Connection) -> int | None:
-        tables = {row["table_name"] for row in _rows(connection, "FROM duckdb_tables() WHERE database_name = 'lake'")}
+        tables = {row["table_name"] for row in records(connection, "FROM duckdb_tables() WHERE database_name = 'lake'")}
         if not tables.issuperset(TABLES):
             return None
-        return int(_rows(connection, "SELECT max(snapshot_id) AS newest FROM ducklake_snapshots('lake')")[0]["newest"])
+        return int(records(connection, "SELECT max(snapshot_id) AS newest FROM ducklake_snapshots('lake')")[0]["newest"])
 
-    return _read(work)
+    return read(work)
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
@@ -145,7 +92,7 @@ def runs(snapshot: int) -> list[Run]:
     kept = [name for name in Run.__dataclass_fields__ if name not in ("document", "plan")]
     return [
         Run(**{n: row[n] for n in kept}, document=json.loads(row["result"]), plan=json.loads(row["plan"] or "{}"))
-        for row in _read(lambda connection: _rows(connection, query))
+        for row in read(lambda connection: records(connection, query))
     ]
 
 
@@ -164,13 +111,6 @@ def pilot_file(pilot_id: str) -> Pilot | None:
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
-def outcomes(snapshot: int, run_id: str) -> list[Row]:
-    """Weekly outcomes of a run, counted and expected, in order of the weeks."""
-    query = "SELECT * EXCLUDE (pilot_id, run_id) FROM lake.outcomes WHERE run_id = ? ORDER BY period_start"
-    return _read(lambda connection: _rows(connection, query, [run_id]))
-
-
-@st.cache_data(max_entries=50, show_spinner=False)
 def refused(snapshot: int, run_id: str) -> list[Row]:
     """Refused rows of a run by their main reason, most frequent first; each row counts once.
 
@@ -185,7 +125,7 @@ def refused(snapshot: int, run_id: str) -> list[Row]:
         )
         GROUP BY contract, rule ORDER BY rows DESC, contract, rule
     """
-    return _read(lambda connection: _rows(connection, query, [run_id]))
+    return read(lambda connection: records(connection, query, [run_id]))
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
@@ -197,79 +137,16 @@ def refused_by_site(snapshot: int, run_id: str) -> dict[str, dict[str, int]]:
         WHERE site IS NOT NULL AND NOT contains(rule, '.') GROUP BY ALL ORDER BY ALL
     """
     found: dict[str, dict[str, int]] = {}
-    for row in _read(lambda connection: _rows(connection, query, [run_id])):
+    for row in read(lambda connection: records(connection, query, [run_id])):
         found.setdefault(row["site"], {})[row["rule"]] = row["rows"]
     return found
-
-
-@st.cache_data(max_entries=20, show_spinner=False)
-def open_counts(snapshot: int, run_id: str) -> bytes | None:
-    """A run's open data as CSV, instants in UTC; None where it has none."""
-    query = "SELECT * EXCLUDE (pilot_id, run_id) FROM lake.open_counts WHERE run_id = ? ORDER BY ALL"
-    rows = _read(lambda connection: _rows(connection, query, [run_id]))
-    if not rows:
-        return None
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(rows[0]))
-    writer.writeheader()
-    writer.writerows({**row, "period_start_at": f"{row['period_start_at']:%Y-%m-%dT%H:%M:%SZ}"} for row in rows)
-    return out.getvalue().encode()
-
-
-@st.cache_data(max_entries=20, show_spinner=False)
-def intervals(snapshot: int, run_id: str) -> Intervals | None:
-    """A run's counts of short intervals, by line; None where it has none.
-
-    Nobody can be singled out: intervals are widened until most counts reach the smallest that the contract `open_counts`
-    lets out; what stays below is withheld, and the rest rounded, by that contract's own rules.
-    """
-
-    def work(connection: Connection) -> Intervals | None:
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE counted AS SELECT * FROM lake.counts_by_interval WHERE run_id = ?", [run_id]
-        )
-        whole = _rows(
-            connection, "SELECT any_value(interval_s) AS s, bool_or(lower IS NOT NULL) AS audited, count(*) AS n FROM counted"
-        )[0]
-        if not whole["n"]:
-            return None
-        contract = load_contract("open_counts")
-        small, interval_s = int(contract.custom["testbed.small_count"]), int(whole["s"])
-        for factor in WIDER:
-            width = factor * interval_s
-            connection.execute(
-                "CREATE OR REPLACE TEMP TABLE wider AS SELECT site_id, line, 'any' AS road_user, NULL::VARCHAR AS direction, "
-                f"time_bucket(INTERVAL {width} SECOND, interval_start_at) AS period_start_at, {width} AS period_s, "
-                "sum(crossings)::INTEGER AS crossings, false AS suppressed, "
-                f"least(1, sum(uptime * interval_s) / count(DISTINCT (direction, road_user)) / {width}) AS coverage, "
-                "'' AS attribution FROM counted GROUP BY site_id, line, period_start_at ORDER BY ALL"
-            )
-            share = _rows(connection, f"SELECT avg((crossings >= {small})::INTEGER) AS share FROM wider")[0]["share"]
-            if share is None or share >= ENOUGH:
-                break
-        publishable(connection, "wider", contract, into="shown", totals=[("site_id", "line")])
-        return Intervals(
-            interval_s,
-            width,
-            _rows(
-                connection,
-                "SELECT site_id, line, period_start_at AS start_at, crossings, suppressed, coverage FROM shown "
-                "ORDER BY site_id, start_at, line",
-            ),
-            _rows(
-                connection, "SELECT interval_start_at AS start_at, avg(uptime) AS uptime FROM counted GROUP BY ALL ORDER BY ALL"
-            ),
-            bool(whole["audited"]),
-        )
-
-    return _read(work)
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
 def checks(snapshot: int) -> list[Row]:
     """Every check of every run with its rules, in order of pilot, run and stage."""
     query = "SELECT * FROM lake.checks ORDER BY pilot_id, run_id, array_position(['raw', 'result', 'open_data'], stage)"
-    return [{**row, "report": json.loads(row["report"])} for row in _read(lambda connection: _rows(connection, query))]
+    return [{**row, "report": json.loads(row["report"])} for row in read(lambda connection: records(connection, query))]
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
@@ -280,7 +157,7 @@ def quarantine(snapshot: int) -> list[Row]:
         FROM (SELECT pilot_id, run_id, contract, unnest(rules) AS rule FROM lake.quarantine)
         GROUP BY ALL ORDER BY rows DESC, pilot_id, contract, rule
     """
-    return _read(lambda connection: _rows(connection, query))
+    return read(lambda connection: records(connection, query))
 
 
 @dataclass(frozen=True)
@@ -308,7 +185,7 @@ class Board:
 def submissions(snapshot: int) -> list[Row]:
     """Every submission, newest first."""
     query = "SELECT * EXCLUDE (card, sha256) FROM lake.submissions ORDER BY submitted_at DESC, submission_id"
-    return _read(lambda connection: _rows(connection, query))
+    return read(lambda connection: records(connection, query))
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
@@ -324,7 +201,7 @@ def boards(snapshot: int) -> list[Board]:
     """
     folder = load_settings().tasks
     found: dict[tuple[str, Split], list[Entry]] = {}
-    for row in _read(lambda connection: _rows(connection, query)):
+    for row in read(lambda connection: records(connection, query)):
         entry = Entry(row["submission_id"], row["name"], Evaluation.from_dict(json.loads(row["result"])["evaluation"]))
         found.setdefault((row["task"], row["split"]), []).append(entry)
     result = []

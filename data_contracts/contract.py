@@ -1,9 +1,10 @@
-"""Load, list and lint data contracts (Open Data Contract Standard 3.1 and 3.2, `<name>.odcs.yaml`)."""
+"""Load and list data contracts (Open Data Contract Standard 3.1 and 3.2, `<name>.odcs.yaml`)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from open_data_contract_standard.model import (
     ServiceLevelAgreementProperty,
 )
 
-from data_contracts.standard.faults import PlainLoader, custom_of, read_document, suggest
+from data_contracts.standard.document import read_document
+from data_contracts.standard.faults import PlainLoader, custom_of, suggest
 
 FOLDER = Path(__file__).parent
 SUFFIX = ".odcs.yaml"
 LARGEST_BYTES = 1_000_000
-STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
+NAME = r"[a-z][a-z0-9_]*"
 
 
 class ContractError(ValueError):
@@ -31,29 +33,78 @@ class ContractError(ValueError):
 
 @dataclass(frozen=True)
 class Contract:
-    """One dataset's contract: a single table with its columns and rules.
+    """A contract, and which of its tables is spoken of; where it has one, that one.
 
     Attributes:
-        id: Name of the contract, its file and its table.
+        id: Name of the contract in reports, files and tables: its `id` where that is a plain name (the standard recommends
+            a UUID), else its file's name or its own in plain letters.
         version: Version of the contract.
         source: The file it was read from, as shown in messages.
         document: The whole document, as the standard's own model.
+        table: Number of the table that is spoken of; None where none was chosen.
     """
 
     id: str
     version: str
     source: str
     document: OpenDataContractStandard
+    table: int | None = None
+
+    @property
+    def tables(self) -> tuple[Contract, ...]:
+        """The contract once for each of its tables (schema objects), in order."""
+        return tuple(replace(self, table=number) for number in range(len(self.document.schema_ or ())))
+
+    def of(self, name: str) -> Contract:
+        """The contract with one of its tables chosen.
+
+        Args:
+            name: The table's `name` or `physicalName`.
+
+        Returns:
+            The contract, speaking of that table.
+
+        Raises:
+            ContractError: It has no such table.
+        """
+        for key in ("name", "physicalName"):
+            for one in self.tables:
+                if getattr(one.schema, key) == name:
+                    return one
+        known = [one.table_name for one in self.tables]
+        found = f"table '{name}' is not in the contract; expected one of {', '.join(known)}{suggest(name, known)}"
+        raise ContractError(f"{self.source}: {found}")
+
+    @property
+    def schema(self) -> SchemaObject:
+        """The table that is spoken of.
+
+        Raises:
+            ContractError: The contract has several and none was chosen.
+        """
+        tables = self.document.schema_ or [SchemaObject()]
+        if self.table is None and len(tables) > 1:
+            known = ", ".join(str(table.name) for table in tables)
+            raise ContractError(
+                f"{self.source}: holds {len(tables)} tables; expected one of {known}; name it, as in --table {tables[0].name} "
+                f"or, in a pilot, {self.id}.{tables[0].name}"
+            )
+        return tables[self.table or 0]
+
+    @property
+    def dataset(self) -> str:
+        """What reports call the table: the contract's name, with the table's after it where the contract has several."""
+        return self.id if len(self.document.schema_ or ()) < 2 else f"{self.id}.{self.table_name}"
 
     @property
     def columns(self) -> tuple[SchemaProperty, ...]:
         """The table's columns, in order; a measure (ODCS 3.2, `semanticType`) is computed and is no column."""
-        return tuple(column for column in self._table.properties or () if column.semanticType != "measure")
+        return tuple(column for column in self.schema.properties or () if column.semanticType != "measure")
 
     @property
     def measures(self) -> tuple[SchemaProperty, ...]:
         """Properties that are computed from the columns, not stored."""
-        return tuple(column for column in self._table.properties or () if column.semanticType == "measure")
+        return tuple(column for column in self.schema.properties or () if column.semanticType == "measure")
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -63,22 +114,24 @@ class Contract:
     @property
     def quality(self) -> tuple[DataQuality, ...]:
         """The quality rules of the table as a whole; those of a column are on the column."""
-        return tuple(self._table.quality or ())
+        return tuple(self.schema.quality or ())
 
     @property
     def table_name(self) -> str:
         """Name of the table, as references to it have it."""
-        return str(self._table.name or self.id)
+        return str(self.schema.name or self.id)
 
     @property
     def relationships(self) -> tuple[Relationship, ...]:
         """Relationships of the table as a whole; those of a column are on the column."""
-        return tuple(self._table.relationships or ())
+        return tuple(self.schema.relationships or ())
 
     @property
     def sla(self) -> tuple[ServiceLevelAgreementProperty, ...]:
-        """The service levels declared."""
-        return tuple(self.document.slaProperties or ())
+        """The service levels declared, but for those whose element is of another table of the contract."""
+        levels = tuple(self.document.slaProperties or ())
+        others = {str(table.name) for table in self.document.schema_ or ()} - {self.table_name}
+        return tuple(level for level in levels if not others or not tables_of(level) or tables_of(level) - others)
 
     @property
     def primary_key(self) -> tuple[str, ...]:
@@ -89,11 +142,7 @@ class Contract:
     @property
     def custom(self) -> dict[str, Any]:
         """`testbed.` properties of the contract and its table, by name."""
-        return {**custom_of(self.document.customProperties), **custom_of(self._table.customProperties)}
-
-    @property
-    def _table(self) -> SchemaObject:
-        return (self.document.schema_ or [SchemaObject()])[0]
+        return {**custom_of(self.document.customProperties), **custom_of(self.schema.customProperties)}
 
 
 def contracts() -> dict[str, Path]:
@@ -117,11 +166,24 @@ def example_of(name: str) -> Path:
     return FOLDER / "examples" / f"{name}.csv"
 
 
-def load_contract(name_or_path: str | Path) -> Contract:
+def tables_of(level: ServiceLevelAgreementProperty) -> set[str]:
+    """Names of the tables that a service level's elements stand in, empty text for a column without its table.
+
+    Args:
+        level: The service level.
+
+    Returns:
+        The names; none where it names no element.
+    """
+    return {part.strip().rpartition(".")[0] for part in (level.element or "").split(",") if part.strip()}
+
+
+def load_contract(name_or_path: str | Path, table: str | None = None) -> Contract:
     """Read a contract and check that it can be executed.
 
     Args:
-        name_or_path: Name of one of the project's contracts, or the path of a file.
+        name_or_path: Name of one of the project's contracts, with `.table` after it for one of several; or the path of a file.
+        table: The table that is spoken of, for a contract with several.
 
     Returns:
         The contract.
@@ -129,6 +191,9 @@ def load_contract(name_or_path: str | Path) -> Contract:
     Raises:
         ContractError: The file cannot be read or is faulty; one line for each fault.
     """
+    name, _, named = str(name_or_path).partition(".")
+    if named and table is None and name in contracts():
+        return load_contract(name, named)
     path, shown = _find(name_or_path)
     try:
         if path.stat().st_size > LARGEST_BYTES:
@@ -140,7 +205,8 @@ def load_contract(name_or_path: str | Path) -> Contract:
         raise ContractError(f"{shown}: byte {error.start} is not UTF-8; expected UTF-8 text; save the file as UTF-8") from error
     except OSError as error:
         raise ContractError(f"{shown}: cannot be read ({error.strerror}); expected a readable file; check the path") from error
-    return parse_contract(text, shown)
+    found = parse_contract(text, shown)
+    return found if table is None else found.of(table)
 
 
 def parse_contract(text: str, source: str) -> Contract:
@@ -169,50 +235,7 @@ def parse_contract(text: str, source: str) -> Contract:
     document, faults = read_document(raw)
     if faults or document is None:
         raise ContractError("\n".join(f"{source}: {' '.join(fault.split())}" for fault in faults))
-    return Contract(str(document.id), str(document.version), source, document)
-
-
-def lint(contract: Contract) -> list[str]:
-    """What a contract lacks although it can be executed.
-
-    Args:
-        contract: The contract.
-
-    Returns:
-        One line for each finding; none for a clean contract.
-    """
-    document, found = contract.document, []
-    if not document.description or not document.description.purpose:
-        found.append("description.purpose is missing; say what the dataset is for")
-    if not document.name:
-        found.append("name is missing; give the dataset a name people read")
-    if "testbed.personal_data" not in contract.custom:
-        found.append("custom property 'testbed.personal_data' is missing; say true or false")
-    if document.status not in STATUSES:
-        found.append(f"status is '{document.status}'; tools expect one of {', '.join(STATUSES)}")
-    found += [
-        f"column '{c.name}' has no logicalType; say what kind of value it holds" for c in contract.columns if not c.logicalType
-    ]
-    found += [
-        f"column '{c.name}' has no description; say what it holds and its unit" for c in contract.columns if not c.description
-    ]
-    has_key = contract.primary_key or any(column.unique for column in contract.columns)
-    if not has_key and not any(rule.dimension == "uniqueness" for _, rule in rules_of(contract)):
-        found.append("no column is a primary key or unique; say what makes a row one of a kind")
-    for where, rule in rules_of(contract):
-        if rule.type != "library" and not rule.name:
-            found.append(f"a rule of {where} has no name; name it, so that reports can")
-        if not rule.description and rule.type != "text":
-            found.append(f"rule '{rule.name or rule.metric}' of {where} has no description; say why it is there")
-        if rule.mustBeBetween or rule.mustNotBeBetween:
-            found.append(
-                f"rule '{rule.name or rule.metric}' of {where} uses a 'between' that tools read in two ways; use two rules"
-            )
-    if contract.custom.get("testbed.publication") == "open":
-        for needed in ("testbed.small_count", "testbed.round_to", "testbed.forbidden_columns", "testbed.count_column"):
-            if needed not in contract.custom:
-                found.append(f"open data lack custom property '{needed}'; the privacy rules need it")
-    return [f"{contract.source}: {line}" for line in found]
+    return Contract(_plain_name(document, source), str(document.version), source, document)
 
 
 def rules_of(contract: Contract) -> Iterator[tuple[str, DataQuality]]:
@@ -229,6 +252,18 @@ def rules_of(contract: Contract) -> Iterator[tuple[str, DataQuality]]:
             yield f"column '{column.name}'", rule
     for rule in contract.quality:
         yield "the table", rule
+
+
+def _plain_name(document: OpenDataContractStandard, source: str) -> str:
+    """The name a contract goes by: lower-case letters, digits and _, not the UUID that the standard recommends as its id."""
+    if re.fullmatch(NAME, str(document.id)):
+        return str(document.id)
+    file = re.sub(r"(\.odcs)?\.ya?ml$", "", Path(source).name)
+    for text in (file if file != Path(source).name else "", str(document.name or ""), f"contract_{document.id}"):
+        plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+        if re.fullmatch(NAME, plain):
+            return plain
+    return "contract"
 
 
 def _find(name_or_path: str | Path) -> tuple[Path, str]:

@@ -10,6 +10,7 @@ Importing this module imports great_expectations, which takes seconds: import it
 
 from __future__ import annotations
 
+import html
 import logging
 import os
 import threading
@@ -22,6 +23,7 @@ from typing import Any, ClassVar
 
 import duckdb
 
+from data_contracts.reports.offline import self_contained
 from data_contracts.rules.rule import BATCH, Rule, keeps
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
@@ -248,6 +250,8 @@ def _quiet() -> Iterator[None]:
 def write_data_docs(document: dict[str, Any], folder: Path) -> Path:
     """Write Great Expectations' Data Docs of a result, without running anything again and without rows of the data.
 
+    Its template would fetch style sheets and scripts from six other places; the page stands alone instead.
+
     Args:
         document: Great Expectations' result, as `run_expectations` returns it.
         folder: Where to write; made where it is missing.
@@ -274,5 +278,6 @@ def write_data_docs(document: dict[str, Any], folder: Path) -> Path:
         page = str(DefaultJinjaPageView().render(rendered))  # type: ignore[no-untyped-call]  # the library leaves it untyped
     folder.mkdir(parents=True, exist_ok=True)
     index = folder / "index.html"
-    index.write_text(page, encoding="utf-8")
+    title = html.escape(f"Data Docs: {document['suite_name']}")
+    index.write_text(self_contained(page, title), encoding="utf-8")
     return index

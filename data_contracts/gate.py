@@ -12,11 +12,12 @@ from typing import Any, Literal
 import duckdb
 
 from data_contracts.contract import Contract, ContractError, rules_of
-from data_contracts.rows.batch import SOURCE_ROW, Batch, drop, is_temporary_view, narrow_keys, open_batch
+from data_contracts.rows.batch import SOURCE_ROW, Batch, arrived_as, drop, is_temporary_view, narrow_keys, open_batch
 from data_contracts.rows.casting import identifier, table
 from data_contracts.rows.files import LINE_RULE, LINES, quarantine_lines, read_file
 from data_contracts.rows.quarantine import part_rows, require_agreement
 from data_contracts.rules.deadline import deadline, seconds_for
+from data_contracts.rules.readonly import require_own_functions
 from data_contracts.rules.relationships import look_up
 from data_contracts.rules.rule import BATCH, TWICE, Rule, Severity, unexecutable
 from data_contracts.rules.translate import contract_rules
@@ -49,7 +50,7 @@ class CheckReport:
     """The gate's report.
 
     Attributes:
-        contract: Name of the contract.
+        contract: Name of the contract, with `.table` after it where it has several tables.
         version: Version of the contract.
         rows: Rows judged.
         accepted: Rows that broke no rule.
@@ -90,7 +91,8 @@ def check(
     """Judge a table by a contract.
 
     A row that breaks any rule about rows is quarantined, whatever the rule's tolerance; the tolerance decides only whether
-    the rule, and with it the table, has failed. Of rows with the same key the first is kept.
+    the rule, and with it the table, has failed. Of rows with the same key the first is kept. A column may come under its
+    `physicalName`; it then goes on under its `name`.
 
     Args:
         connection: Connection that sees the table.
@@ -111,16 +113,18 @@ def check(
         The report.
 
     Raises:
-        ContractError: The table lacks a column or has one too many, or a rule's SQL does not run.
+        ContractError: The table lacks a column or has one too many, a rule's SQL does not run, or the database has functions
+            of its own under DuckDB's names.
     """
     if len({relation, accepted, quarantined}) < 3:
         raise ContractError(f"tables '{relation}', '{accepted}', '{quarantined}'; expected three names; rename one")
-    given = _given_columns(connection, relation, contract)
+    require_own_functions(connection)
+    given, renamed = _given_columns(connection, relation, contract)
     rules = contract_rules(contract, given, now=now, others=look_up(connection, others))
     private, made = f"__rows_of_{accepted}", [f"__batch_{contract.id}"]
     keeps_private = False
     try:
-        batch = open_batch(connection, relation, contract, given, rules, private=private)
+        batch = open_batch(connection, relation, contract, given, rules, private=private, renamed=renamed)
         copied = copied or bool(batch.first)  # rows of an open transaction are numbered anew when it ends
         import data_contracts.expectations  # noqa: F401  # its import takes seconds that are not the rules'
 
@@ -137,7 +141,7 @@ def check(
     kept, refused = require_agreement(connection, rows, counted, accepted=accepted, quarantined=quarantined)
     results = tuple(_result(rule, outcomes.get(rule.name), rows) for rule in rules)
     passed = all(result.status == "passed" for result in results if result.severity == "must")
-    return CheckReport(contract.id, contract.version, rows, kept, refused, passed, results, document)
+    return CheckReport(contract.dataset, contract.version, rows, kept, refused, passed, results, document)
 
 
 def check_file(
@@ -192,18 +196,22 @@ def _with_lines(
 ) -> CheckReport:
     """The report, once the lines that are no rows are in quarantine with the rows that were refused."""
     quarantine_lines(connection, staged, quarantined=quarantined)
-    words = f"every line is a row of the header's columns: {lines} lines are not"
+    words = f"every line of the file is a row: {lines} {'lines are' if lines > 1 else 'line is'} not"
     found = RuleResult(LINE_RULE, "must", "failed", lines, words)
     rows, refused = report.rows + lines, report.quarantined + lines
     return replace(report, rows=rows, quarantined=refused, passed=False, rules=(*report.rules, found))
 
 
-def _given_columns(connection: duckdb.DuckDBPyConnection, relation: str, contract: Contract) -> dict[str, str]:
+def _given_columns(
+    connection: duckdb.DuckDBPyConnection, relation: str, contract: Contract
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Type of each column by the contract's name for it, and the names of those that came under their physical name."""
     try:
         described = connection.execute(f"DESCRIBE SELECT * FROM {table(relation)}").fetchall()
     except duckdb.CatalogException as error:
         raise ContractError(f"{relation}: no such table; expected one to judge by {contract.id}; check the name") from error
-    given = {str(name): str(kind) for name, kind, *_ in described}
+    renamed = arrived_as([str(name) for name, *_ in described], contract)
+    given = {renamed.get(str(name), str(name)): str(kind) for name, kind, *_ in described}
     others = sorted(set(given) - set(contract.column_names))
     faults = [
         f"{relation}: column '{name}' is missing; expected the columns of {contract.id}; add it{suggest(name, others)}"
@@ -212,13 +220,13 @@ def _given_columns(connection: duckdb.DuckDBPyConnection, relation: str, contrac
     ]
     forbidden = contract.custom.get("testbed.forbidden_columns", ())
     dropped = contract.custom.get("testbed.extra_columns") == "dropped"
-    for name in given:
+    for name in (*given, *(came for came in renamed if came in forbidden)):
         if name not in contract.column_names and (name in forbidden or (name != SOURCE_ROW and not dropped)):
             why = f"is forbidden by {contract.id}" if name in forbidden else f"is not in {contract.id}"
-            faults.append(f"{relation}: column '{name}' {why}; expected {', '.join(contract.column_names)}; leave it out")
+            faults.append(f"{relation}: column {name!r} {why}; expected {', '.join(contract.column_names)}; leave it out")
     if faults:
         raise ContractError("\n".join(faults))
-    return given
+    return given, renamed
 
 
 def _in_time(connection: duckdb.DuckDBPyConnection, batch: Batch) -> AbstractContextManager[None]:

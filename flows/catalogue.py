@@ -61,12 +61,16 @@ def compare_contracts(old: str, new: str) -> dict[str, Any]:
 
 
 def contract_list() -> dict[str, Any]:
-    """Every contract with its version, number of columns and purpose."""
-    found = [load_contract(name) for name in sorted(contracts())]
+    """Every table of every contract with its version, number of columns and purpose; and what each contract lacks."""
+    from data_contracts.lint import lint
+
+    loaded = [load_contract(name) for name in sorted(contracts())]
+    found = [table for contract in loaded for table in contract.tables]
     return {
         "contracts": [
-            {"contract": c.id, "version": c.version, "columns": len(c.column_names), "purpose": _purpose(c)} for c in found
-        ]
+            {"contract": c.dataset, "version": c.version, "columns": len(c.column_names), "purpose": _purpose(c)} for c in found
+        ],
+        "findings": [line for contract in loaded for line in lint(contract)],
     }
 
 

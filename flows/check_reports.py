@@ -2,24 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analytics.lake import Connection, memory, open_lake
+from analytics.lake import Connection, memory, open_lake, shut_in
 from data_contracts.contract import Contract, ContractError, load_contract
 from data_contracts.gate import CheckReport, RuleResult, check_file
 from data_contracts.privacy.masking import examples
 from data_contracts.reports.html import PastCheck, html_page, junit
+from data_contracts.rows.batch import arrived_as
+from data_contracts.rows.casting import identifier
+from data_contracts.rows.files import read_file
+from data_contracts.rules.relationships import targets_of
 from experiments.settings import Settings
 
-LIMIT = "700MiB"
-"""Memory that DuckDB may take for a file from anywhere; beyond it, DuckDB spills to disk."""
 TREND = 11
 """Earlier checks shown on a page."""
 LOOK_BACK = 40
 """Snapshots of the lake that are searched for them."""
+
+
+def instant_of(text: str | None) -> datetime:
+    """The instant that was asked for by hand, or the time of the call.
+
+    Args:
+        text: ISO 8601 with its offset from UTC; None where nothing was asked for.
+
+    Returns:
+        The instant.
+
+    Raises:
+        ContractError: The text is no such instant.
+    """
+    try:
+        at = datetime.now(UTC) if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise ContractError(f"--now is '{text}'; expected an instant such as 2026-05-10T12:00:00Z; correct it")
+    return at
+
+
+def files_by_name(given: Sequence[str]) -> dict[str, Path]:
+    """Files by the name of the table they hold.
+
+    Args:
+        given: `NAME=FILE` for each.
+
+    Returns:
+        Path of each file, by name.
+
+    Raises:
+        ContractError: One is not of that form, or a name is given twice.
+    """
+    found: dict[str, Path] = {}
+    for entry in given:
+        name, _, path = entry.partition("=")
+        if not name or not path or name in found:
+            raise ContractError(f"--with is '{entry}'; expected NAME=FILE, each name once; correct it")
+        found[name] = Path(path)
+    return found
 
 
 def check_by_hand(
@@ -31,6 +75,8 @@ def check_by_hand(
     junit_xml: Path | None = None,
     data_docs: Path | None = None,
     now: datetime | None = None,
+    table: str | None = None,
+    others: Mapping[str, Path] | None = None,
 ) -> dict[str, Any]:
     """Judge a file by a contract.
 
@@ -42,6 +88,8 @@ def check_by_hand(
         junit_xml: Where to write JUnit XML.
         data_docs: Folder to write Great Expectations' Data Docs into.
         now: The instant that counts as now.
+        table: The table of the contract that the file holds; of several, the one that has the file's name where none is given.
+        others: Files of the tables that relationships point to, by `contract.table`, `contract` or `table`.
 
     Returns:
         The document of `testbed check --json`.
@@ -49,9 +97,13 @@ def check_by_hand(
     Raises:
         ContractError: The contract or the file cannot be used, or a report cannot be written.
     """
-    found, at = load_contract(contract), now or datetime.now(UTC)
-    with memory(LIMIT) as connection:
-        report = check_file(connection, file, found, accepted="accepted", quarantined="quarantined", now=at)
+    found, at = _table_of(load_contract(contract, table), file), now or datetime.now(UTC)
+    with memory() as connection:
+        given = _read_others(connection, found, others or {})
+        shut_in(connection, file)
+        # nobody reads the accepted rows: a copy of them would be spilled to disk where the file is large
+        names = {"accepted": "accepted", "quarantined": "quarantined"}
+        report = check_file(connection, file, found, **names, now=at, others=given, copied=False)
         if html is not None:
             past = _past(settings, found)
             rows = examples(connection, "quarantined", found)
@@ -65,6 +117,35 @@ def check_by_hand(
 
         _write(data_docs, lambda: write_data_docs(report.expectations, data_docs))
     return report.to_dict()
+
+
+def _table_of(contract: Contract, file: Path) -> Contract:
+    """The table that a file holds: of several the one that has its name."""
+    if contract.table is not None or len(contract.tables) < 2:
+        return contract
+    stem = file.name.split(".")[0]
+    return next((one for one in contract.tables if stem in (one.table_name, one.schema.physicalName)), contract)
+
+
+def _read_others(connection: Connection, contract: Contract, others: Mapping[str, Path]) -> dict[str, str]:
+    """Read the files that relationships look keys up in; returns the table of each."""
+    targets = targets_of(contract)
+    meant = {name for target in targets for name in target.best_of(others)}
+    found = {}
+    for number, (name, path) in enumerate(others.items()):
+        if name not in meant:
+            known = ", ".join(target.table for target in targets) or "none; it has no relationship to another table"
+            raise ContractError(
+                f"--with {name}: nothing in {contract.dataset} points to it; expected {known}; correct the name"
+            )
+        found[name] = f"looked_up_{number}"
+        read_file(connection, path, into=found[name])
+        for one in contract.tables:  # a table of the same contract may come under its physical names
+            if one.table_name == name.rpartition(".")[2]:
+                columns = [str(row[0]) for row in connection.execute(f"DESCRIBE {found[name]}").fetchall()]
+                for came, meant_as in arrived_as(columns, one).items():
+                    connection.execute(f"ALTER TABLE {found[name]} RENAME {identifier(came)} TO {identifier(meant_as)}")
+    return found
 
 
 def run_pages(
@@ -90,8 +171,13 @@ def run_pages(
         with memory() as plain:
             plain.execute("CREATE TEMP TABLE quarantined AS FROM read_parquet(?)", [f"{folder}/quarantined.parquet"])
             rows = examples(plain, "quarantined", contract)
-        past = past_checks(connection, contract.id, pilot=pilot, less=run_id)
-        page = html_page(report, contract, source=f"{pilot}, {stage.replace('_', ' ')}", checked_at=at, rows=rows, past=past)
+        past = past_checks(connection, contract.dataset, pilot=pilot, less=run_id)
+        source, notes = f"{pilot}, {stage.replace('_', ' ')}", []
+        if told["repairs"]:
+            lost = ", ".join(map(str, told["repairs_not_applied"]))
+            notes = [f"{told['repairs'] - len(told['repairs_not_applied'])} of {told['repairs']} repaired rows were put in."]
+            notes += [f"No longer delivered, so not put in: the rows of the source {lost}."] if lost else []
+        page = html_page(report, contract, source=source, checked_at=at, rows=rows, past=past, notes=notes)
         name = f"gate_{stage}_{contract.id}"
         name += f"_{sum(key.startswith(name) for key in pages) + 1}" if f"{name}.html" in pages else ""
         pages[f"{name}.html"] = page.encode()
@@ -137,7 +223,7 @@ def _past(settings: Settings, contract: Contract) -> list[PastCheck]:
         return []
     with open_lake(settings.catalog, settings.lake_files, read_only=True) as connection:
         there = connection.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'").fetchall()
-        return past_checks(connection, contract.id) if {("checks",), ("runs",)} <= set(there) else []
+        return past_checks(connection, contract.dataset) if {("checks",), ("runs",)} <= set(there) else []
 
 
 def _write(path: Path, work: Callable[[], object]) -> None:

@@ -13,8 +13,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +24,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from analytics import ANALYTICS
-from analytics.lake import Connection, memory
+from analytics.lake import Connection, memory, shut_in
 from analytics.sensing.readers import READERS
 from data_contracts.contract import ContractError, contracts
 from data_contracts.standard.faults import suggest
@@ -121,7 +122,7 @@ def resolve(pilot: Pilot, path: Path) -> None:
     for number, feed in enumerate(pilot.feeds):
         known("contract", feed.contract, names)
         if feed.raw_contract is not None:
-            known("contract", feed.raw_contract, names)
+            known("contract", feed.raw_contract.partition(".")[0], names)
         if feed.reader is not None:
             known("reader", feed.reader, READERS)
         if (feed.reader is None) != (feed.raw_contract is None):
@@ -202,7 +203,13 @@ def sweep(cache_folder: Path) -> None:
 
 
 def receive(
-    feed: dict[str, Any], source: dict[str, str], key: str, cache_folder: str, repairs: Sequence[dict[str, Any]] = ()
+    feed: dict[str, Any],
+    source: dict[str, str],
+    key: str,
+    cache_folder: str,
+    repairs: Sequence[dict[str, Any]] = (),
+    now: str | None = None,
+    others: dict[str, list[str]] | None = None,
 ) -> str:
     """Read a source row by row, put repaired rows in, and let its raw contract judge it; returns the folder of the results."""
     model = Feed.model_validate(feed)
@@ -211,7 +218,7 @@ def receive(
     def build(folder: Path) -> None:
         with memory() as connection:
             READERS[str(model.reader)](connection, source["location"], table="read")
-            judge_table(connection, "read", str(model.raw_contract), folder, repairs)
+            judge_table(connection, "read", str(model.raw_contract), folder, repairs, now=now, others=others)
 
     return str(kept(Path(cache_folder), key, build))
 
@@ -224,6 +231,8 @@ def analyse(
     key: str,
     cache_folder: str,
     repairs: Sequence[dict[str, Any]] = (),
+    now: str | None = None,
+    others: dict[str, list[str]] | None = None,
 ) -> str:
     """Run a feed's analytic on accepted rows (`is_table`) or on the source itself, and let its contract judge the result."""
     model = Feed.model_validate(feed)
@@ -238,36 +247,54 @@ def analyse(
                 )
                 given = "received"
             ANALYTICS[model.analytic](connection, given, table="analysed", **arguments)
-            judge_table(connection, "analysed", model.contract, folder, repairs)
+            judge_table(connection, "analysed", model.contract, folder, repairs, now=now, others=others)
 
     return str(kept(Path(cache_folder), key, build))
 
 
 def judge_table(
-    connection: Connection, table: str, contract_name: str, folder: Path, repairs: Sequence[dict[str, Any]] = ()
+    connection: Connection,
+    table: str,
+    contract_name: str,
+    folder: Path,
+    repairs: Sequence[dict[str, Any]] = (),
+    *,
+    now: str | None = None,
+    others: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Gate a table; leaves accepted.parquet, quarantined.parquet, judged.parquet, check.json and expectations.json.
 
     Args:
-        connection: Connection that sees the table.
+        connection: Connection from `memory` that holds the table; it can reach nothing outside `folder` afterwards.
         table: The table.
         contract_name: The contract it is judged by.
         folder: Where results are left.
         repairs: Repaired rows that take the place of those they were made from before the table is judged.
+        now: Instant at which service levels are judged, ISO 8601 with its offset; those that need one are skipped without.
+        others: `contract.table` -> folders of the steps that hold the rows which relationships look up.
     """
     from data_contracts.contract import load_contract
     from data_contracts.gate import check
     from data_contracts.rows.readmit import Repair, apply_repairs
 
     contract = load_contract(contract_name)
+    lost: list[int] = []
     if repairs:
-        apply_repairs(connection, table, contract, [Repair(**one) for one in repairs], into="repaired")
-        table = "repaired"
-    report = check(connection, table, contract, accepted="accepted", quarantined="quarantined", copied=False)
+        found = apply_repairs(connection, table, contract, [Repair(**one) for one in repairs], into="repaired")
+        table, lost = "repaired", [repair.source_row for repair in found]
+    views = {name: f"looked_up_{number}" for number, name in enumerate(others or {})}
+    for name, view in views.items():
+        files = ", ".join(f"'{place}/accepted.parquet'" for place in (others or {})[name])
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS FROM read_parquet([{files}], union_by_name = true)")
+    at = datetime.fromisoformat(now) if now is not None else None
+    shut_in(connection, folder, *(place for places in (others or {}).values() for place in places))
+    report = check(
+        connection, table, contract, accepted="accepted", quarantined="quarantined", now=at, others=views, copied=False
+    )
     for name in ("accepted", "quarantined"):
         connection.execute(f"COPY {name} TO '{folder / name}.parquet' (FORMAT parquet, COMPRESSION zstd)")
     connection.execute(f"COPY {table} TO '{folder}/judged.parquet' (FORMAT parquet, COMPRESSION zstd)")
-    document = report.to_dict()
+    document = report.to_dict() | {"repairs": len(repairs), "repairs_not_applied": lost}
     if contract.custom.get("testbed.publication") == "open":
         document["rows_digest"] = rows_digest(connection, "accepted")
     (folder / "check.json").write_text(json.dumps(document), encoding="utf-8")
@@ -292,7 +319,7 @@ def contract_digest(name: str) -> str:
     Raises:
         ContractError: There is no such contract.
     """
-    files = contracts()
+    files, name = contracts(), name.partition(".")[0]
     if name not in files:
         raise ContractError(f"contract '{name}' is unknown; expected one of {', '.join(sorted(files))}")
     return file_digest(files[name])

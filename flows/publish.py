@@ -5,64 +5,53 @@ from __future__ import annotations
 import html
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from analytics.lake import Connection, memory, open_lake, retry, transaction
+from analytics.lake import Connection, open_lake, retry, transaction
 from data_contracts.contract import contracts, load_contract
 from data_contracts.gate import check
-from data_contracts.privacy.budget import RefusalError, add_noise, book, release_id
+from data_contracts.privacy.budget import RefusalError, add_noise, book, budget_of, open_account, release_id
 from data_contracts.privacy.publishable import publishable, retained
-from experiments.pilot import PilotError, find_pilot, load_pilot
+from data_contracts.rows.casting import literal
+from experiments.pilot import Pilot, PilotError, find_pilot, load_pilot
 from experiments.settings import Settings
-from flows.feeds import judge_table, kept, rows_digest
+from flows.feeds import rows_digest
+from flows.open_data import OPEN_DATA, TOTALS, aggregate, open_data_terms
 
-_HOURLY = """
-    SELECT site_id, NULL::VARCHAR AS line, road_user, NULL::VARCHAR AS direction,
-           (day::TIMESTAMP AT TIME ZONE $zone) AS period_start_at,
-           date_diff('second', day::TIMESTAMP AT TIME ZONE $zone, (day + 1)::TIMESTAMP AT TIME ZONE $zone)::INTEGER
-               AS period_s,
-           sum(crossings)::INTEGER AS crossings, false AS suppressed,
-           least(1.0, sum(round(coverage * 3600)::BIGINT) / period_s) AS coverage, $credit AS attribution
-    FROM (SELECT *, (interval_start_at AT TIME ZONE $zone)::DATE AS day FROM accepted)
-    GROUP BY site_id, road_user, day
-"""
-_BY_INTERVAL = """
-    SELECT site_id, line, road_user, direction, date_trunc('hour', interval_start_at) AS period_start_at,
-           3600::INTEGER AS period_s, sum(crossings)::INTEGER AS crossings, false AS suppressed,
-           least(1.0, sum(round(uptime * interval_s * 1000)::BIGINT) / 3600000) AS coverage, $credit AS attribution
-    FROM accepted WHERE $zone IS NOT NULL GROUP BY ALL
-"""
-OPEN_DATA = {"counts_hourly": _HOURLY, "counts_by_interval": _BY_INTERVAL}
-"""Result contract -> query that makes open data of it: days for hours, hours for shorter intervals."""
-
+_SAME_CELL = " AND ".join(
+    f"o.{name} IS NOT DISTINCT FROM c.{name}"
+    for name in ("site_id", "line", "road_user", "direction", "period_start_at", "period_s")
+)
 COLLECTED = {
     "en": ("What we collect", "What we do not collect"),
     "fr": ("Ce que nous recueillons", "Ce que nous ne recueillons pas"),
     "es": ("Lo que recogemos", "Lo que no recogemos"),
 }
+SPENT = {
+    "en": "The counts of {contract} carry random noise, so that nobody can tell from them whether {unit} was counted. Each "
+    "release tells a little all the same. What it may tell is limited: of a privacy budget (epsilon) of {total}, {spent} is "
+    "spent and {left} is left; when nothing is left, no more counts are released.",
+    "fr": "Les comptages de {contract} portent un bruit aléatoire : personne ne peut en déduire si {unit} a été compté. "
+    "Chaque publication révèle pourtant un peu. Cela est limité : sur un budget de confidentialité (epsilon) de {total}, "
+    "{spent} est dépensé et {left} est disponible ; quand tout est dépensé, plus aucun comptage n'est publié.",
+    "es": "Los recuentos de {contract} llevan un ruido aleatorio: nadie puede deducir de ellos si {unit} fue contado. Aun así, "
+    "cada publicación revela un poco. Eso está limitado: de un presupuesto de privacidad (épsilon) de {total} se ha gastado "
+    "{spent} y queda {left}; cuando no quede nada, no se publicarán más recuentos.",
+}
 """Words of the page, by language."""
-
-
-def open_data(result: str, contract: str, timezone: str, credit: str, key: str, cache_folder: str) -> str:
-    """Aggregate accepted rows, suppress small counts, and let the contract `open_counts` judge what would leave."""
-
-    def build(folder: Path) -> None:
-        with memory() as connection:
-            connection.execute(f"CREATE VIEW accepted AS SELECT * FROM read_parquet('{result}/accepted.parquet')")
-            query = OPEN_DATA[contract]
-            connection.execute(f"CREATE TEMP TABLE totals AS {query} ORDER BY ALL", {"zone": timezone, "credit": credit})
-            publishable(connection, "totals", load_contract("open_counts"), into="open_counts")
-            judge_table(connection, "open_counts", "open_counts", folder)
-
-    return str(kept(Path(cache_folder), key, build))
+UNITS = {
+    "fr": {"one person on one day": "une personne, un jour donné,"},
+    "es": {"one person on one day": "una persona, un día dado,"},
+}
+"""What a budget protects, by language; as the contract says it where it is not here."""
 
 
 def publish_pilot(name: str, settings: Settings, *, with_noise: bool = False, now: datetime | None = None) -> dict[str, Any]:
     """Write a pilot's newest published run as open data (CSV with its contract) and a static page.
 
-    What the lake holds is judged once more by the contract, and must be what the gate accepted in the run: rows that were
-    changed in the lake are refused.
+    What the lake holds is read once, must be what the gate accepted in the run, is made anew from the run's accepted rows, and
+    is judged once more by the contract: rows that were changed in the lake are refused, also where the record of the gate
+    was changed with them. Who changes the accepted rows themselves is not found out, nor who changes noise that was drawn.
 
     Args:
         name: Id of the pilot.
@@ -81,7 +70,6 @@ def publish_pilot(name: str, settings: Settings, *, with_noise: bool = False, no
     """
     pilot = load_pilot(find_pilot(name, settings.pilots))
     contract = load_contract("noisy_counts" if with_noise else "open_counts")
-    spent = None
     with open_lake(settings.catalog, settings.lake_files) as connection:
         row = connection.execute(
             "SELECT run_id, result FROM lake.runs WHERE pilot_id = ? AND status = 'published' ORDER BY published_at DESC "
@@ -91,19 +79,13 @@ def publish_pilot(name: str, settings: Settings, *, with_noise: bool = False, no
         if row is None:
             raise PilotError(f"pilot '{pilot.id}' has no published run; expected one; run 'testbed run {pilot.id}' first")
         run_id = str(row[0])
-        _require_as_accepted(connection, pilot.id, run_id)
+        _require_as_accepted(connection, pilot, run_id)
         if with_noise:
-            _release(connection, pilot.id, run_id, pilot.timezone)
-            release = release_id(pilot.id, run_id, contract)
-            total = connection.execute(
-                "SELECT sum(epsilon) FROM lake.privacy_budget WHERE pilot_id = ? AND contract = ?", [pilot.id, contract.id]
-            ).fetchone()
-            spent = float(total[0]) if total else 0.0
-            columns = "pilot_id, run_id, release_id"
-            chosen = f"lake.noisy_counts WHERE release_id = '{release}'"
-        else:
-            columns, chosen = "pilot_id, run_id", f"lake.open_counts WHERE pilot_id = '{pilot.id}' AND run_id = '{run_id}'"
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE in_lake AS SELECT * EXCLUDE ({columns}) FROM {chosen}")
+            _release(connection, pilot, run_id)
+            columns, release = "pilot_id, run_id, release_id", release_id(pilot.id, run_id, contract)
+            chosen = f"SELECT * EXCLUDE ({columns}) FROM lake.noisy_counts WHERE release_id = '{release}'"
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE in_lake AS {chosen}")
+        spent = _spent(connection, pilot.id)
         at = now or datetime.now(UTC)
         too_old = retained(connection, "in_lake", contract, into="leaving", now=at)
         report = check(connection, "leaving", contract, accepted="accepted", quarantined="refused", now=at)
@@ -116,68 +98,105 @@ def publish_pilot(name: str, settings: Settings, *, with_noise: bool = False, no
         folder = settings.published / pilot.id
         folder.mkdir(parents=True, exist_ok=True)
         data, page, terms = folder / f"{contract.id}.csv", folder / "index.html", folder / f"{contract.id}.odcs.yaml"
-        connection.execute(f"COPY (FROM accepted ORDER BY ALL) TO '{data}' (FORMAT csv, HEADER)")
+        partial = data.with_suffix(".partial")
+        connection.execute(f"COPY (FROM accepted ORDER BY ALL) TO {literal(str(partial))} (FORMAT csv, HEADER)")
+        partial.replace(data)
     terms.write_bytes(contracts()[contract.id].read_bytes())
-    page.write_text(_page(pilot.model_dump(mode="json"), json.loads(row[1]), contract.id), encoding="utf-8")
+    page.write_text(_page(pilot.model_dump(mode="json"), json.loads(row[1]), contract.id, spent), encoding="utf-8")
     return {
         "pilot": pilot.id,
         "run_id": run_id,
         "contract": contract.id,
         "rows": report.accepted,
         "too_old": too_old,
-        "epsilon": spent,
+        "epsilon": spent if with_noise else None,
         "files": [str(data), str(terms), str(page)],
     }
 
 
-def _require_as_accepted(connection: Connection, pilot_id: str, run_id: str) -> None:
-    """Refuse open data that are not those the gate accepted when the run was made."""
+def _require_as_accepted(connection: Connection, pilot: Pilot, run_id: str) -> None:
+    """Refuse open data that are not those the gate accepted when the run was made; leaves them in `in_lake`."""
     checks = connection.execute(
-        "SELECT report FROM lake.checks WHERE pilot_id = ? AND run_id = ? AND stage = 'open_data'", [pilot_id, run_id]
+        "SELECT report FROM lake.checks WHERE pilot_id = ? AND run_id = ? AND stage = 'open_data'", [pilot.id, run_id]
     ).fetchall()
     digests = [json.loads(report[0]).get("rows_digest") for report in checks]
     wanted = None if not digests or None in digests else tuple(sum(part) for part in zip(*digests, strict=True))
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE in_lake AS SELECT * EXCLUDE (pilot_id, run_id) FROM lake.open_counts "
         "WHERE pilot_id = ? AND run_id = ?",
-        [pilot_id, run_id],
+        [pilot.id, run_id],
     )
-    if wanted != tuple(rows_digest(connection, "in_lake")):
+    if wanted != tuple(rows_digest(connection, "in_lake")) or not _is_made_anew(connection, pilot, run_id):
         raise RefusalError(
-            f"{pilot_id}: the open data of run {run_id[:12]} in the lake are not those the gate accepted; "
-            f"expected them unchanged; run 'testbed run {pilot_id}' again"
+            f"{pilot.id}: the open data of run {run_id[:12]} in the lake are not those the gate accepted; "
+            f"expected them unchanged; run 'testbed run {pilot.id}' again"
         )
 
 
-def _release(connection: Connection, pilot_id: str, run_id: str, timezone: str) -> None:
+def _is_made_anew(connection: Connection, pilot: Pilot, run_id: str) -> bool:
+    """Whether `in_lake` is what the run's accepted rows give when small counts are suppressed once more."""
+    terms, parts = load_contract("open_counts"), []
+    for source in OPEN_DATA:
+        _exact(connection, pilot, run_id, source)
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE again AS SELECT c.* REPLACE (coalesce(o.suppressed, false) AS suppressed) "
+            f"FROM exact c LEFT JOIN in_lake o ON {_SAME_CELL}"
+        )
+        parts.append(f"remade_{source}")
+        totals, small = TOTALS[source], pilot.privacy.small_count
+        publishable(connection, "again", terms, into=parts[-1], totals=totals, small_count=small)
+    remade = " UNION ALL ".join(f"SELECT * FROM {part}" for part in parts)
+    found = connection.execute(
+        f"SELECT count(*) FROM (((FROM in_lake) EXCEPT ALL ({remade})) UNION ALL (({remade}) EXCEPT ALL (FROM in_lake)))"
+    ).fetchone()
+    return found == (0,)
+
+
+def _exact(connection: Connection, pilot: Pilot, run_id: str, source: str) -> None:
+    """The cells of a run's open data from one lake table of accepted rows, before anything is withheld, in `exact`."""
+    terms = open_data_terms(pilot)
+    del terms["small_count"]
+    known = connection.execute("SELECT any_value(attribution) FROM in_lake").fetchone()
+    terms["credit"] = str(known[0]) if known else ""
+    mine = f"(SELECT * FROM lake.{source} WHERE pilot_id = {literal(pilot.id)} AND run_id = {literal(run_id)})"
+    aggregate(connection, mine, source, **terms, into="exact")
+
+
+def _spent(connection: Connection, pilot_id: str) -> float | None:
+    """Epsilon that a pilot has spent on noisy counts; None where it released none."""
+    row = connection.execute(
+        "SELECT sum(epsilon) FROM lake.privacy_budget WHERE pilot_id = ? AND contract = 'noisy_counts'", [pilot_id]
+    ).fetchone()
+    return float(row[0]) if row and row[0] else None
+
+
+def _release(connection: Connection, pilot: Pilot, run_id: str) -> None:
     """Book a release with noise and keep it in the lake, in one transaction; a release that is there already stays."""
     contract = load_contract("noisy_counts")
-    release = release_id(pilot_id, run_id, contract)
-    known = connection.execute(
-        "SELECT any_value(attribution) FROM lake.open_counts WHERE pilot_id = ? AND run_id = ?", [pilot_id, run_id]
-    ).fetchone()
-    credit = str(known[0]) if known else ""
-    parts = []
-    for source, query in OPEN_DATA.items():
-        mine = f"(SELECT * FROM lake.{source} WHERE pilot_id = '{pilot_id}' AND run_id = '{run_id}')"
-        parts.append(f"SELECT * FROM ({query.replace('FROM accepted', 'FROM ' + mine)})")
-    values = {"zone": timezone, "credit": credit}
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE exact AS {' UNION ALL BY NAME '.join(parts)}", values)
+    release = release_id(pilot.id, run_id, contract)
+    for source in OPEN_DATA:
+        _exact(connection, pilot, run_id, source)
+        first = source == next(iter(OPEN_DATA))
+        connection.execute(
+            f"{'CREATE OR REPLACE TEMP TABLE to_release AS' if first else 'INSERT INTO to_release'} "
+            "SELECT * EXCLUDE (total_of) FROM exact"
+        )
+    retry(lambda: open_account(connection, pilot.id, contract))
 
     def work() -> None:
         with transaction(connection):
-            if book(connection, pilot_id, run_id, contract):
-                add_noise(connection, "exact", contract, into="noisy")
+            if book(connection, pilot.id, run_id, contract):
+                add_noise(connection, "to_release", contract, into="noisy")
                 publishable(connection, "noisy", contract, into="released")
                 connection.execute(
                     "INSERT INTO lake.noisy_counts BY NAME SELECT ? AS pilot_id, ? AS run_id, ? AS release_id, * FROM released",
-                    [pilot_id, run_id, release],
+                    [pilot.id, run_id, release],
                 )
 
     retry(work)
 
 
-def _page(pilot: dict[str, Any], document: dict[str, Any], contract: str) -> str:
+def _page(pilot: dict[str, Any], document: dict[str, Any], contract: str, spent: float | None) -> str:
     """A page without scripts: question, answer, what was collected and what was not, open data, whom to ask."""
     safe = html.escape
     sections = []
@@ -187,7 +206,8 @@ def _page(pilot: dict[str, Any], document: dict[str, Any], contract: str) -> str
             f'<section lang="{safe(language)}"><h1>{safe(pilot["title"].get(language, pilot["id"]))}</h1>'
             f"<h2>{safe(pilot['asks'])}</h2><p><strong>{safe(document['answer'])}</strong></p>"
             f"<p>{safe(words['why'])}</p><dl><dt>{collected}</dt><dd>{safe(words['what_we_collect'])}</dd>"
-            f"<dt>{not_collected}</dt><dd>{safe(words['what_we_do_not'])}</dd></dl></section>"
+            f"<dt>{not_collected}</dt><dd>{safe(words['what_we_do_not'])}</dd></dl>"
+            f"{_budget_told(language, spent)}</section>"
         )
     notes = "".join(f"<li>{safe(note)}</li>" for note in (document["effect"] or {}).get("notes", []))
     first = next(iter(pilot["citizens"]))
@@ -201,3 +221,17 @@ def _page(pilot: dict[str, Any], document: dict[str, Any], contract: str) -> str
         f"<p>{safe(pilot['owner']['team'])}, {safe(pilot['owner']['contact'])}</p>"
         f"<p><small>run {safe(document['run_id'])}, plan {safe(document['plan_hash'])}</small></p></main></body></html>\n"
     )
+
+
+def _budget_told(language: str, spent: float | None) -> str:
+    """What was spent of a pilot's privacy budget, in words; nothing where it never released counts with noise."""
+    contract = load_contract("noisy_counts")
+    budget = budget_of(contract)
+    if spent is None or budget is None:
+        return ""
+    code = language if language in SPENT else "en"
+    unit = UNITS.get(code, {}).get(budget.unit, budget.unit)
+    figures = {name: f"{value:g}" for name, value in (("spent", spent), ("total", budget.total))}
+    left = f"{max(0.0, budget.total - spent):g}"
+    told = SPENT[code].format(contract=contract.document.name or contract.id, unit=unit, left=left, **figures)
+    return f'<p class="budget"{"" if code == language else f" lang={code}"}>{html.escape(told)}</p>'

@@ -12,11 +12,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_contracts.compare import Change, compare
+from data_contracts.change import Change
+from data_contracts.compare import compare
 from data_contracts.contract import SUFFIX, Contract, ContractError, load_contract, parse_contract
 from experiments.settings import ROOT
 
 BREAKS = 2
+RETIRED = "retired"
+"""Status of a contract that the next release may leave out; a contract that is gone without it breaks."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class Released:
         before: Its version in the last release.
         now: Its version now; None where it is gone.
         changes: Every difference, from both sides.
-        is_announced: Whether the first number of its version is higher than before, which announces a break.
+        is_announced: Whether the first number of its version is higher than before, or its last release called it retired:
+            either announces a break, and a break that was announced passes.
     """
 
     contract: str
@@ -69,7 +73,8 @@ class Comparison:
         lines = []
         for found in self.contracts:
             if found.now is None:
-                lines.append(f"{found.contract}: {found.before} was released in {self.release}; it is gone; breaks")
+                said = "breaks; release it once with status 'retired' before" if found.breaks else "it was retired before"
+                lines.append(f"{found.contract}: {found.before} was released in {self.release}; it is gone; {said}")
             for change in found.changes:
                 lines.append(f"{found.contract}: {change}")
             if found.breaks and found.now:
@@ -110,7 +115,7 @@ def _compare_one(root: Path, tag: str, path: str) -> Released:
     old = parse_contract(_git(root, "show", f"{tag}:{path}") or "", f"{tag}:{path}")
     file = root / path
     if not file.is_file():
-        return Released(old.id, old.version, None, (), is_announced=False)
+        return Released(old.id, old.version, None, (), is_announced=old.document.status == RETIRED)
     new = load_contract(file)
     return Released(old.id, old.version, new.version, tuple(compare(old, new)), _is_announced(old, new))
 

@@ -1,7 +1,8 @@
 """Run one pilot: load, lock the plan, gather the feeds through the gate, judge, record, publish.
 
-The run's id is a digest of everything that decides its figures: the pilot file, the bytes of its sources, the contracts
-and the code. The same inputs are the same run, and a run that is the pilot's newest is not published again.
+The run's id is a digest of everything that decides its figures: the pilot file, the bytes of its sources, the contracts,
+the instant they are judged at, the keys looked up in the lake, and the code. The same inputs are the same run, and a run that
+is the pilot's newest is not published again.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from analytics.lake import Connection, Snapshot, open_lake, publish, published, retry, transaction
+from data_contracts.contract import load_contract
 from experiments.outcome import Panel
 from experiments.pilot import Pilot, find_pilot, load_pilot
 from experiments.plan import Deviation, deviations, plan_hash, plan_of
 from experiments.settings import Settings
 from experiments.tracking import Dataset, Record, finish, log_run
 from flows.check_reports import run_pages
+from flows.context import Others, full_name, judged_at, order_of, others_of, published_for
 from flows.feeds import (
     Source,
     analyse,
@@ -33,8 +36,8 @@ from flows.feeds import (
     sweep,
 )
 from flows.judge import Judgement, judge
+from flows.open_data import open_data, open_data_terms
 from flows.orchestrate import Directly, Steps, by_prefect
-from flows.publish import open_data
 from flows.quarantine import repairs_of
 
 Progress = Callable[[str], None]
@@ -91,11 +94,13 @@ def run_pilot(
     path = find_pilot(name, settings.pilots)
     pilot = load_pilot(path)
     resolve(pilot, path)
+    order = order_of(pilot)
     sources = [find_source(feed, settings, str(path)) for feed in pilot.feeds]
     started = now or datetime.now(UTC)
     with open_lake(settings.catalog, settings.lake_files) as connection:
         repairs = repairs_of(connection, pilot.id)
-        run_id = _run_id(pilot, sources, repairs)
+        at, looked_up = judged_at(pilot, started), published_for(connection, pilot, settings.cache)
+        run_id = _run_id(pilot, sources, repairs, at, looked_up)
         done = published(connection, pilot.id, run_id)
         if done is not None:
             progress(f"{pilot.id}: nothing has changed since run {run_id[:8]}")
@@ -106,7 +111,9 @@ def run_pilot(
         locked, changes = _lock(connection, pilot, started)
 
         def work(steps: Steps) -> dict[str, Any]:
-            gathered = [_gather(steps, pilot, i, source, settings, progress, repairs) for i, source in enumerate(sources)]
+            given = {name: list(folders) for name, folders in looked_up.items()}
+            brought = {i: _gather(steps, pilot, i, sources[i], settings, progress, repairs, at, given) for i in order}
+            gathered = [brought[i] for i in range(len(sources))]
             progress(f"{pilot.id}: judging")
             judgement = judge(pilot, [g.result for g in gathered])
             progress(f"{pilot.id}: recording and publishing")
@@ -115,10 +122,16 @@ def run_pilot(
         return by_prefect(pilot.id, work, settings) if orchestrated else work(Directly())
 
 
-def _run_id(pilot: Pilot, sources: list[Source], repairs: Repairs) -> str:
+def _run_id(pilot: Pilot, sources: list[Source], repairs: Repairs, at: datetime, looked_up: Others) -> str:
     names = {n for feed in pilot.feeds for n in (feed.raw_contract, feed.contract) if n} | {"open_counts"}
     digests = {name: contract_digest(name) for name in sorted(names)}
-    return digest_of(pilot.model_dump(mode="json"), [s.digest for s in sources], digests, code_version(), repairs)
+    given = [s.digest for s in sources], digests, code_version(), repairs, at.isoformat(), _digests(looked_up)
+    return digest_of(pilot.model_dump(mode="json"), *given)
+
+
+def _digests(others: Others) -> dict[str, list[str]]:
+    """A step's folder is named after all that its rows depend on."""
+    return {name: [Path(folder).name for folder in folders] for name, folders in sorted(others.items())}
 
 
 def _document(done: Snapshot) -> dict[str, Any]:
@@ -150,8 +163,11 @@ def _gather(
     settings: Settings,
     progress: Progress,
     repairs: Repairs,
+    at: datetime,
+    given_rows: Others,
 ) -> Gathered:
-    feed = pilot.feeds[number]
+    """Bring in one feed; its accepted rows are added to `given_rows`, for the relationships of those that follow."""
+    feed, now = pilot.feeds[number], at.isoformat()
     described = feed.model_dump(mode="json")
     cache_folder = str(settings.cache)
     raw = None
@@ -159,14 +175,19 @@ def _gather(
     if feed.reader is not None and feed.raw_contract is not None:
         progress(f"{pilot.id}: reading {source.name}")
         mended = repairs.get(feed.raw_contract, [])
-        key = digest_of(key, feed.reader, contract_digest(feed.raw_contract), mended)
+        others = others_of(feed.raw_contract, given_rows)
+        key = digest_of(key, feed.reader, contract_digest(feed.raw_contract), mended, now, _digests(others))
         asked = {**described, "params": {}, "source": source.name, "contract": ""}
-        folder = steps.run(receive, feed=asked, source=asdict(source), key=key, cache_folder=cache_folder, repairs=mended)
+        judged = {"repairs": mended, "now": now, "others": others}
+        folder = steps.run(receive, feed=asked, source=asdict(source), key=key, cache_folder=cache_folder, **judged)
         raw = Path(folder)
+        given_rows.setdefault(full_name(load_contract(feed.raw_contract)), []).append(folder)
         given = str(raw)
     progress(f"{pilot.id}: {feed.analytic}")
     mended = repairs.get(feed.contract, [])
-    key = digest_of(key, feed.analytic, feed.params, pilot.timezone, contract_digest(feed.contract), mended)
+    others = others_of(feed.contract, given_rows)
+    asked_of = contract_digest(feed.contract), mended, now, _digests(others)
+    key = digest_of(key, feed.analytic, feed.params, pilot.timezone, *asked_of)
     folder = steps.run(
         analyse,
         feed=described,
@@ -176,8 +197,11 @@ def _gather(
         key=key,
         cache_folder=cache_folder,
         repairs=mended,
+        now=now,
+        others=others,
     )
-    asked = {"contract": feed.contract, "timezone": pilot.timezone, "credit": pilot.attribution or pilot.owner.team}
+    given_rows.setdefault(full_name(load_contract(feed.contract)), []).append(folder)
+    asked = {"contract": feed.contract, **open_data_terms(pilot), "now": now}
     key = digest_of(key, "open_data", asked, contract_digest("open_counts"))
     leaving = steps.run(open_data, result=folder, **asked, key=key, cache_folder=cache_folder)
     return Gathered(source, raw, Path(folder), Path(leaving))
@@ -219,6 +243,7 @@ def _record(
         "effect": effect,
         "verdict": "stopped" if stopped else judgement.verdict.word,
         "deviations": [asdict(change) for change in changes],
+        "repairs_not_applied": _not_applied(checks),
         "status": status,
         "title": pilot.title,
         "rule": judgement.verdict.rule,
@@ -274,6 +299,16 @@ def _record(
     snapshot = publish(connection, row, _tables(connection, gathered, judgement, checks, changes, stopped))
     finish(settings.mlflow_uri, mlflow_run_id, {"lake_snapshot": str(snapshot)})
     return {**document, "snapshot_id": snapshot, "reused": False}
+
+
+def _not_applied(checks: list[tuple[str, Path, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Repaired rows that wait in vain: no feed delivers the row that they were made from any more."""
+    lost: dict[str, set[int]] = {}
+    for _, _, report in checks:
+        if report["repairs"]:
+            rows = set(report["repairs_not_applied"])
+            lost[report["contract"]] = lost.get(report["contract"], rows) & rows
+    return [{"contract": name, "source_rows": sorted(rows)} for name, rows in sorted(lost.items()) if rows]
 
 
 def _tables(

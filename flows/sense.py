@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analytics.lake import memory
+from analytics.lake import memory, shut_in
 from analytics.sensing.footfall import count_footfall
 from analytics.sensing.readers import READERS, SourceError
 from data_contracts.contract import load_contract
-from data_contracts.gate import check
+from data_contracts.gate import CheckReport, check
 
 PROPERTIES = {"footfall": ("footfall_readings", "counts_hourly")}
 """Observed property -> raw contract and result contract."""
@@ -17,7 +18,15 @@ OUTAGES = {"stuck_zero": "zeros where people usually walk", "copied_day": "a cop
 """Flags that mean that nothing was measured, with what they mean."""
 
 
-def sense_files(files: list[str], read_as: str, observed: str, *, timezone: str, day_starts_at_hour: int = 0) -> dict[str, Any]:
+def sense_files(
+    files: list[str],
+    read_as: str,
+    observed: str,
+    *,
+    timezone: str,
+    day_starts_at_hour: int = 0,
+    now: datetime | None = None,
+) -> dict[str, Any]:
     """Read files of one observed property and judge every reading.
 
     Args:
@@ -26,6 +35,7 @@ def sense_files(files: list[str], read_as: str, observed: str, *, timezone: str,
         observed: Observed property.
         timezone: IANA name of the local clock.
         day_starts_at_hour: Hour at which the files' day begins. [h]
+        now: Instant at which service levels are judged; the time of the call where none is given.
 
     Returns:
         The document of `testbed sense --json`.
@@ -40,16 +50,19 @@ def sense_files(files: list[str], read_as: str, observed: str, *, timezone: str,
     raw, result = PROPERTIES[observed]
     reader = "wide_hourly_csv" if read_as == "auto" else read_as
     rows, sites, flags, outages = 0, set[str](), dict[str, int](), list[dict[str, Any]]()
+    at, checks = now or datetime.now(UTC), list[dict[str, Any]]()
     for file in files:
         if not Path(file).is_file():
             raise SourceError(f"{file}: the file was not found; expected a file of readings; correct the path")
         with memory() as connection:
             READERS[reader](connection, file, table="read")
-            first = check(connection, "read", load_contract(raw), accepted="received", quarantined="refused")
+            shut_in(connection)
+            first = check(connection, "read", load_contract(raw), accepted="received", quarantined="refused", now=at)
             rows += first.rows
             flags["refused"] = flags.get("refused", 0) + first.quarantined
             count_footfall(connection, "received", table="hours", timezone=timezone, day_starts_at_hour=day_starts_at_hour)
-            check(connection, "hours", load_contract(result), accepted="accepted", quarantined="quarantined")
+            second = check(connection, "hours", load_contract(result), accepted="accepted", quarantined="quarantined", now=at)
+            checks += [_told(file, report) for report in (first, second)]
             sites |= {str(row[0]) for row in connection.execute("SELECT DISTINCT site_id FROM read").fetchall()}
             for flag, number in connection.execute(
                 "SELECT flag, count(*) FROM (SELECT unnest(string_split(flags, ',')) AS flag FROM hours) GROUP BY 1 ORDER BY 1"
@@ -70,7 +83,16 @@ def sense_files(files: list[str], read_as: str, observed: str, *, timezone: str,
         "flags": flags,
         "outages": outages,
         "intervals": 3600,
+        "judged_at": at.astimezone(UTC).isoformat(),
+        "checks": checks,
     }
+
+
+def _told(file: str, report: CheckReport) -> dict[str, Any]:
+    """What the gate said about a file: whether it passed, and why each rule did not that was not kept."""
+    told = {key: getattr(report, key) for key in ("contract", "version", "rows", "accepted", "quarantined", "passed")}
+    open_rules = [rule for rule in report.rules if rule.status != "passed"]
+    return {"file": file, **told, "rules": [{"rule": r.rule, "status": r.status, "reason": r.reason} for r in open_rules]}
 
 
 _OUTAGES = """

@@ -49,6 +49,9 @@ def run(document: Document) -> None:
     print(f"rows accepted {document['rows']:,}, quarantined {document['quarantined']:,}; effect {summary(document)}")
     for change in document["deviations"]:
         print(f"deviation from the locked plan: {change['field']} was {change['locked']}, is {change['found']}")
+    for lost in document.get("repairs_not_applied", ()):
+        rows = ", ".join(map(str, lost["source_rows"]))
+        print(f"repairs not applied, their rows are no longer delivered: {lost['contract']}, source rows {rows}")
     print(f"source {', '.join(source['name'] for source in document['sources'])}")
     print(f"run {document['run_id'][:12]}, plan {document['plan_hash'][:12]}, snapshot {document['snapshot_id']}")
 
@@ -67,6 +70,9 @@ def sense(document: Document) -> None:
     print()
     rows = [[o["site_id"], o["start_at"], o["end_at"], o["reason"]] for o in document["outages"]]
     table(["site", "outage from", "to", "reason"], rows)
+    for told in (told for told in document["checks"] if not told["passed"]):
+        print(f"\n{told['file']} does not pass {told['contract']} {told['version']}:")
+        table(["rule", "status", "reason"], [list(rule.values()) for rule in told["rules"]])
 
 
 def check(document: Document) -> None:
@@ -86,6 +92,7 @@ def compare(document: Document) -> None:
 def list_contracts(document: Document) -> None:
     """The data contracts."""
     table(["contract", "version", "columns", "purpose"], [list(c.values()) for c in document["contracts"]])
+    print("".join(f"\n{line}" for line in document["findings"]), end="\n" if document["findings"] else "")
 
 
 def submit(document: Document) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import charts, language, layout, queries
+from dashboards import charts, disclosure, language, layout, queries
 from dashboards.language import Words
 from dashboards.queries import Run
 
@@ -31,6 +31,7 @@ def main() -> None:
     show_pilots(counted, newest, titles, checks, say)
     show_gate(newest, titles, checks, say)
     show_quarantine(newest, titles, snapshot, say)
+    show_budget(titles, snapshot, say)
     show_stopped(found, titles, say)
     show_ids(counted, titles, say)
 
@@ -194,6 +195,29 @@ def show_quarantine(newest: dict[str, Run], titles: dict[str, str], snapshot: in
             figures=[say("rows")],
         )
     layout.download("quarantine_by_rule.csv", found, say("download_table"), "csv_quarantine")
+
+
+def show_budget(titles: dict[str, str], snapshot: int, say: Words) -> None:
+    """What each pilot has spent of its privacy budget, and what is left."""
+    st.header(say("budget"), anchor=False)
+    found = disclosure.accounts(snapshot)
+    layout.text(say("budget_text") if found else say("budget_none"))
+    if not found:
+        return
+    figures = ("budget_spent", "budget_left", "budget_total")
+    rows = []
+    for account in found:
+        total = account.budget.total
+        values = (account.spent, max(0.0, total - account.spent), total)
+        rows.append(
+            {
+                say("pilot"): layout.plain(titles.get(account.pilot_id, account.pilot_id)),
+                say("budget_releases"): say.number(account.releases),
+                **{say(name): say.number(value, 1) for name, value in zip(figures, values, strict=True)},
+                say("budget_unit"): layout.plain(say.get(f"unit_{account.budget.unit}", account.budget.unit)),
+            }
+        )
+    layout.table(rows, say("budget_alt"), figures=[say(name) for name in ("budget_releases", *figures)])
 
 
 def show_stopped(found: list[Run], titles: dict[str, str], say: Words) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import html
+from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboards import evidence, language, layout, queries
+from dashboards import disclosure, evidence, language, layout, queries
 from dashboards.language import Words
 from dashboards.queries import Run
 from experiments.pilot import Pilot
@@ -197,10 +198,18 @@ def show_privacy(pilot: Pilot | None, say: Words) -> None:
     layout.text(f"{'. '.join(items)}. {say('legal_basis')}{say('colon')} {pilot.privacy.legal_basis}.", "tb-p tb-quiet")
 
 
+def budget_words(account: disclosure.Account, say: Words) -> str:
+    """What a pilot has spent of its privacy budget, in words."""
+    left = max(0.0, account.budget.total - account.spent)
+    figures = {"spent": account.spent, "total": account.budget.total, "left": left}
+    return say("budget_words", releases=account.releases, **{name: say.number(value, 1) for name, value in figures.items()})
+
+
 def show_open_data(run: Run, pilot: Pilot | None, snapshot: int, say: Words) -> None:
     """Open data, who answers for the pilot, and where the figures come from."""
     st.subheader(say("open_data"), anchor=False)
-    data = queries.open_counts(snapshot, run.run_id)
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)  # one instant a day: what is read is kept
+    data = disclosure.open_counts(snapshot, run.run_id, today)
     attribution = (pilot.attribution or pilot.owner.team) if pilot is not None else run.source
     layout.text(say("open_data_text", attribution=attribution) if data else say("open_data_none"))
     if data:
@@ -213,6 +222,9 @@ def show_open_data(run: Run, pilot: Pilot | None, snapshot: int, say: Words) -> 
             icon=":material/download:",
             on_click="ignore",
         )
+    for account in disclosure.accounts(snapshot):
+        if account.pilot_id == run.pilot_id:
+            layout.text(budget_words(account, say))
     if pilot is not None:
         st.markdown(f"#### {say('contact')}")
         layout.text(f"{pilot.owner.team} · {pilot.owner.contact}", code="en")

@@ -16,7 +16,10 @@ from data_contracts.contract import Contract, ContractError
 from data_contracts.rows.casting import identifier, literal, table
 
 OPENED = "opened"
-"""Release of the first line of an account; each booking writes it anew, so that two bookings at once cannot both succeed."""
+"""Release of the first line of an account; each booking writes it anew, so that two bookings at once cannot both succeed.
+It is there before the first booking (`open_account`): two that found no line to write anew would not meet."""
+LEDGER = "lake.privacy_budget"
+"""The table of bookings."""
 
 
 class RefusalError(ContractError):
@@ -139,13 +142,29 @@ def release_id(pilot_id: str, run_id: str, contract: Contract) -> str:
     return hashlib.sha256("\n".join((pilot_id, run_id, text)).encode()).hexdigest()
 
 
+def open_account(connection: duckdb.DuckDBPyConnection, pilot_id: str, contract: Contract, *, ledger: str = LEDGER) -> None:
+    """Open a pilot's account where there is none; call outside of a transaction, before the first booking.
+
+    Args:
+        connection: A connection that is in no transaction.
+        pilot_id: The pilot.
+        contract: A contract with a budget.
+        ledger: The table of bookings, as `book` has it.
+    """
+    connection.execute(
+        f"INSERT INTO {ledger} SELECT ?, '', ?, ?, '{OPENED}', 0.0, '', now() "
+        f"WHERE NOT EXISTS (FROM {ledger} WHERE pilot_id = ? AND contract = ? AND release_id = '{OPENED}')",
+        [pilot_id, contract.id, contract.version, pilot_id, contract.id],
+    )
+
+
 def book(
     connection: duckdb.DuckDBPyConnection,
     pilot_id: str,
     run_id: str,
     contract: Contract,
     *,
-    ledger: str = "lake.privacy_budget",
+    ledger: str = LEDGER,
 ) -> bool:
     """Book a release on the pilot's account; call in the transaction that keeps the release.
 
@@ -153,7 +172,7 @@ def book(
         connection: A connection in a transaction.
         pilot_id: The pilot.
         run_id: The run whose counts are released.
-        contract: A contract with a budget.
+        contract: A contract with a budget; the pilot's account under it is open (`open_account`).
         ledger: The table of bookings: pilot_id, run_id, contract, version, release_id, epsilon, unit, released_at.
 
     Returns:

@@ -14,13 +14,11 @@ from data_contracts.contract import Contract, ContractError
 from data_contracts.privacy.suppression import withhold
 from data_contracts.rows.casting import identifier, table
 from data_contracts.rules.rule import Rule, row_rule
+from data_contracts.rules.service_levels import expired
 
+LEAST_SMALL_COUNT = 3
+"""No contract may let smaller counts out: statistical agencies use 3, 5 or 10 (OECD Glossary of Statistical Terms)."""
 NEEDED = ("testbed.small_count", "testbed.round_to", "testbed.count_column", "testbed.suppressed_column")
-PERIODS = {
-    **dict.fromkeys(("d", "day", "days"), "DAY"),
-    **dict.fromkeys(("m", "month", "months"), "MONTH"),
-    **dict.fromkeys(("y", "yr", "year", "years"), "YEAR"),
-}
 
 
 @dataclass(frozen=True)
@@ -77,6 +75,7 @@ def publishable(
     *,
     into: str,
     totals: Sequence[tuple[str, ...]] = (),
+    small_count: int = 0,
 ) -> tuple[Total, ...]:
     """Turn counts into what a contract allows to be published.
 
@@ -90,12 +89,13 @@ def publishable(
 
     Args:
         connection: Connection that sees the table.
-        relation: Name of the table, with the contract's columns; the column that says whether a count is withheld is
-            written anew and may be missing.
+        relation: Name of the table, with the contract's columns; the column that says whether a count is withheld may be
+            missing, and what it calls withheld stays so.
         contract: The contract of the published data.
         into: Name of the temporary table to create, with the contract's columns.
         totals: For each family of totals that is published: the columns that its cells have in common; `()` for the
-            grand total.
+            grand total. These are all totals that are published anywhere, not only beside the counts.
+        small_count: The smallest count that may be published, where it is larger than the contract's.
 
     Returns:
         The totals as they may be published; those that would give a cell away are withheld.
@@ -109,11 +109,12 @@ def publishable(
     custom = contract.custom
     _require_fit(connection, relation, contract, totals)
     count, flag = str(custom["testbed.count_column"]), str(custom["testbed.suppressed_column"])
-    small, base = int(custom["testbed.small_count"]), int(custom["testbed.round_to"])
+    small, base = max(int(custom["testbed.small_count"]), small_count), int(custom["testbed.round_to"])
     cells, value = f"__cells_{contract.id}", identifier(count)
+    before = f" OR {identifier(flag)} AND {value} IS NOT NULL" if flag in _columns(connection, relation) else ""
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {identifier(cells)} AS SELECT *, row_number() OVER () AS __row, "
-        f"coalesce({value} < {small}, false) AS __withheld FROM {table(relation)}"
+        f"coalesce({value} < {small}{before}, false) AS __withheld FROM {table(relation)}"
     )
     try:
         found = _withhold_complements(connection, cells, value, totals, small, base)
@@ -144,23 +145,37 @@ def retained(connection: duckdb.DuckDBPyConnection, relation: str, contract: Con
     Raises:
         ContractError: The retention cannot be read.
     """
-    kept = "true"
-    for level in contract.sla:
-        if level.property != "retention":
-            continue
-        column, unit = str(level.element).rsplit(".", 1)[-1], PERIODS.get(str(level.unit))
-        if column not in contract.column_names or unit is None or not isinstance(level.value, int) or level.value < 1:
-            raise ContractError(
-                f"{contract.id}: retention is {level.value!r} {level.unit} of '{level.element}'; expected a whole number of "
-                "d, m or y of a column of the contract; correct the service level"
-            )
-        oldest = f"(TIMESTAMPTZ '{now.isoformat()}' AT TIME ZONE 'UTC') - INTERVAL {level.value} {unit}"
-        kept += f" AND coalesce({identifier(column)} >= timezone('UTC', {oldest}), true)"
+    given = {str(row[0]): str(row[1]) for row in connection.execute(f"DESCRIBE SELECT * FROM {table(relation)}").fetchall()}
+    limits = [level for level in contract.sla if level.property == "retention"]
+    kept = " AND ".join(f"NOT coalesce({expired(contract, given, level, now)}, false)" for level in limits) or "true"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS FROM {table(relation)} WHERE {kept}")
     row = connection.execute(
         f"SELECT (SELECT count(*) FROM {table(relation)}) - (SELECT count(*) FROM {identifier(into)})"
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def kept_rows(connection: duckdb.DuckDBPyConnection, relation: str, contract: Contract) -> bool:
+    """Whether every row of a table keeps the contract's privacy rules; a quick look before rows leave by another way.
+
+    Args:
+        connection: Connection that sees the table.
+        relation: Name of the table.
+        contract: A contract with privacy rules.
+
+    Returns:
+        Whether no count is small, not rounded, negative or there although it is withheld, and the columns are the contract's.
+    """
+    if set(_columns(connection, relation)) != set(contract.column_names):
+        return False
+    custom = contract.custom
+    value, flag = (identifier(str(custom[f"testbed.{name}_column"])) for name in ("count", "suppressed"))
+    small, base = int(custom["testbed.small_count"]), int(custom["testbed.round_to"])
+    row = connection.execute(
+        f"SELECT count(*) FROM {table(relation)} WHERE {value} < {small} OR {value} % {base} <> 0 OR "
+        f"({flag} AND {value} IS NOT NULL)"
+    ).fetchone()
+    return row == (0,)
 
 
 def _require_fit(
@@ -171,7 +186,12 @@ def _require_fit(
     if missing:
         raise ContractError(f"{contract.id}: {', '.join(missing)} missing; expected privacy rules; add them before publishing")
     count, flag = str(custom["testbed.count_column"]), str(custom["testbed.suppressed_column"])
-    given = [str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {table(relation)}").fetchall()]
+    if not isinstance(custom["testbed.small_count"], int) or custom["testbed.small_count"] < LEAST_SMALL_COUNT:
+        raise ContractError(
+            f"{contract.id}: testbed.small_count is {custom['testbed.small_count']!r}; expected {LEAST_SMALL_COUNT} or more, "
+            "below which nobody publishes; correct the contract"
+        )
+    given = _columns(connection, relation)
     forbidden = [name for name in given if name in custom.get("testbed.forbidden_columns", ())]
     lacking = [name for name in contract.column_names if name not in given and name != flag]
     if forbidden or lacking:
@@ -183,6 +203,10 @@ def _require_fit(
     row = connection.execute(f"SELECT min({identifier(count)}) FROM {table(relation)}").fetchone()
     if row and row[0] is not None and row[0] < 0:
         raise ContractError(f"{relation}: {count} is {row[0]}; expected 0 or more; correct the table")
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
+    return [str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {table(relation)}").fetchall()]
 
 
 def _rounded(value: str, base: int, small: int) -> str:
@@ -208,12 +232,14 @@ def _withhold_complements(
         f"dense_rank() OVER (ORDER BY {', '.join(identifier(name) for name in family)}) - 1" if family else "0"
         for family in totals
     )
-    rows = connection.execute(f"SELECT __row, {value}, {numbers} FROM {identifier(cells)} WHERE {value} IS NOT NULL").fetchall()
+    rows = connection.execute(
+        f"SELECT __row, {value}, __withheld, {numbers} FROM {identifier(cells)} WHERE {value} IS NOT NULL"
+    ).fetchall()
     if not rows:
         return ()
     table_of = np.array([[int(item) for item in row] for row in sorted(rows)], dtype=np.int64)
-    families = [np.unique(table_of[:, 2 + i], return_inverse=True)[1].astype(np.int64) for i in range(len(totals))]
-    found = withhold(table_of[:, 1], families, small)
+    families = [np.unique(table_of[:, 3 + i], return_inverse=True)[1].astype(np.int64) for i in range(len(totals))]
+    found = withhold(table_of[:, 1], families, small, before=table_of[:, 2].astype(bool))
     connection.execute(
         f"UPDATE {identifier(cells)} SET __withheld = true WHERE __row IN (SELECT unnest(?::BIGINT[]))",
         [table_of[found.cells, 0].tolist()],

@@ -3,6 +3,10 @@
 Whoever reads a publication may subtract: a total less its published cells leaves the sum of the withheld ones. Here the
 reader is granted more than the publication holds, every published count and total before it was rounded, and must still
 be left with a range of possible values at least as wide as the smallest count that may be published.
+
+That holds for all that is published at one time, and for all releases together where a later one only adds groups of cells
+that share no total with earlier ones, such as further weeks beside totals of a week. It does not hold where counts change
+between releases or a group grows, and it is no defence against knowledge from elsewhere or of how complements are chosen.
 """
 
 from __future__ import annotations
@@ -36,7 +40,7 @@ class Withheld:
     totals: tuple[Flags, ...]
 
 
-def withhold(values: Counts, families: Sequence[Counts], small: int) -> Withheld:
+def withhold(values: Counts, families: Sequence[Counts], small: int, *, before: Flags | None = None) -> Withheld:
     """Choose what is withheld.
 
     Counts and totals below `small` are withheld (primary suppression). Where the rest would leave a withheld cell or a
@@ -47,6 +51,7 @@ def withhold(values: Counts, families: Sequence[Counts], small: int) -> Withheld
         values: Measured counts, shape `(n,)`, 0 or more.
         families: For each family of published totals, the group of every cell, shape `(n,)`, numbered from 0.
         small: Smallest count that may be published, and the least width of what a reader can infer.
+        before: Cells that are withheld in any case, shape `(n,)`.
 
     Returns:
         What is withheld.
@@ -55,12 +60,17 @@ def withhold(values: Counts, families: Sequence[Counts], small: int) -> Withheld
         The feasibility interval of statistical disclosure control: Willenborg and de Waal, Elements of Statistical
         Disclosure Control (2001), chapter 8; solved by linear programming.
     """
-    cells = values < small
+    cells = values < small if before is None else (values < small) | before
     sums = [np.bincount(groups, weights=values).astype(np.int64) for groups in families]
     hidden = tuple(total < small for total in sums)
     members = [_members(groups) for groups in families]
+    nested = _nested(families)
     while True:
         _settle_groups(values, cells, hidden, members, small)
+        if nested is not None:
+            if _settle_nested(cells, hidden, families, members, sums, nested, small):
+                continue
+            return Withheld(cells, hidden)
         exposed = list(_exposed(values, cells, hidden, families, sums, small)) if len(families) > 1 else []
         if not exposed:
             return Withheld(cells, hidden)
@@ -91,6 +101,46 @@ def _settle_groups(values: Counts, cells: Flags, hidden: tuple[Flags, ...], memb
                     cells[index], left, count, changed = True, left + int(values[index]), count + 1, True
                 if count and not (count > 1 and left >= small):
                     hidden[number][group] = changed = True
+
+
+def _nested(families: Sequence[Counts]) -> tuple[int, int] | None:
+    """The finer and the coarser of two families, where each group of the one lies in one group of the other."""
+    if len(families) != 2 or not len(families[0]):
+        return None
+    pairs = len(np.unique(np.column_stack(families), axis=0))
+    return next(((fine, 1 - fine) for fine in (0, 1) if pairs == len(np.unique(families[fine]))), None)
+
+
+def _settle_nested(
+    cells: Flags,
+    hidden: tuple[Flags, ...],
+    families: Sequence[Counts],
+    members: list[list[Counts]],
+    sums: list[Counts],
+    nested: tuple[int, int],
+    small: int,
+) -> bool:
+    """See to each coarser total: no finer total withheld in it, or two and more whose sum leaves the range asked for.
+
+    Of nested totals nothing else can be inferred, so that no linear program is needed. What a reader cannot be left with is
+    mended by withholding the smallest finer group as a whole. Returns whether anything was withheld.
+    """
+    fine, coarse = nested
+    above = np.full(len(sums[fine]), -1)
+    above[families[fine]] = families[coarse]
+    changed = False
+    for group in np.flatnonzero(~hidden[coarse]):
+        inside = np.flatnonzero(above == group)
+        secret, told = inside[hidden[fine][inside]], inside[~hidden[fine][inside]]
+        left, count = int(sums[fine][secret].sum()), len(secret)
+        for one in told[np.argsort(sums[fine][told], kind="stable")]:
+            if not count or (count > 1 and left >= small):
+                break
+            cells[members[fine][one]] = hidden[fine][one] = changed = True
+            left, count = left + int(sums[fine][one]), count + 1
+        if count and not (count > 1 and left >= small):
+            hidden[coarse][group] = changed = True
+    return changed
 
 
 def _exposed(

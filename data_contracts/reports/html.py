@@ -18,6 +18,10 @@ from data_contracts.privacy.masking import MASK, Example, masked_columns
 from data_contracts.reports.page import STYLE, trend_picture
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+MEND = (
+    "Correct this where the data come from, and send the delivery again. What is binding has to hold before anything of it "
+    "is used; rows that were set aside are kept, and nothing of them is used until they are mended."
+)
 STATUS_WORDS = {"passed": "kept", "failed": "broken", "skipped": "not checked"}
 
 
@@ -46,6 +50,7 @@ def html_page(
     checked_at: datetime,
     rows: Sequence[Example] = (),
     past: Sequence[PastCheck] = (),
+    notes: Sequence[str] = (),
 ) -> str:
     """One check as a static page.
 
@@ -56,6 +61,7 @@ def html_page(
         checked_at: When, UTC.
         rows: Examples of refused rows, masked (`data_contracts.privacy.masking.examples`).
         past: Earlier checks by the contract, oldest first.
+        notes: What else the senders should know, a sentence each.
 
     Returns:
         The HTML document.
@@ -68,7 +74,8 @@ def html_page(
         f'<header class="{"good" if report.passed else "bad"}"><p class="kicker">Check of a delivery</p>'
         f"<h1>{_e(source)}</h1><p class='verdict'><strong>{word}.</strong> {_e(_verdict(report, blocking))}</p>"
         f"<p>Contract <strong>{_e(contract.document.name or contract.id)}</strong> ({_e(contract.id)}, version "
-        f"{_e(contract.version)}), checked on {checked_at:%-d %B %Y at %H:%M} UTC.</p></header>",
+        f"{_e(contract.version)}), checked on {checked_at:%-d %B %Y at %H:%M} UTC.</p>"
+        f"{''.join(f'<p>{_e(note)}</p>' for note in notes)}</header>",
         _counts(report, len(failed), len(skipped)),
         _mend(failed, skipped, rows),
         _examples(rows, contract, report.quarantined),
@@ -160,13 +167,14 @@ def _mend(failed: list[RuleResult], skipped: list[RuleResult], rows: Sequence[Ex
         seen = next(((e.source_row, e.reasons[e.rules.index(rule.rule)]) for e in rows if rule.rule in e.rules), None)
         first = f"<br><span class='quiet'>For example row {seen[0]}:</span> {_e(seen[1])}" if seen else ""
         binding = "binding" if rule.severity == "must" else "advice, does not refuse the delivery"
-        lines.append(f"<li><strong>{_e(_plain(rule.reason))}</strong> <span class='quiet'>({binding})</span>{first}</li>")
+        about = f"<span class='quiet'>(rule {_e(rule.rule)}; {binding})</span>"
+        lines.append(f"<li><strong>{_e(_plain(rule.reason))}</strong> {about}{first}</li>")
     for rule in skipped:
         if rule.severity == "must":
             lines.append(f"<li><strong>{_e(rule.rule)}</strong> could not be checked: {_e(rule.reason)}</li>")
     if not lines:
         return ""
-    return f'<section aria-labelledby="mend"><h2 id="mend">What to mend</h2><ol>{"".join(lines)}</ol></section>'
+    return f'<section aria-labelledby="mend"><h2 id="mend">What to mend</h2><p>{MEND}</p><ol>{"".join(lines)}</ol></section>'
 
 
 def _examples(rows: Sequence[Example], contract: Contract, refused: int) -> str:

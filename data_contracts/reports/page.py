@@ -25,13 +25,16 @@ ol{padding-left:1.4rem}li{margin-bottom:.6rem}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 caption{text-align:left;color:var(--quiet);padding-bottom:.5rem;max-width:60rem}
 th,td{text-align:left;vertical-align:top;padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--line)}
-thead th{border-bottom:2px solid var(--ink);vertical-align:bottom}tbody th{font-weight:600;overflow-wrap:anywhere}
+thead th{border-bottom:2px solid var(--ink);vertical-align:bottom}tbody th{font-weight:600;overflow-wrap:anywhere;
+min-width:7rem}td{min-width:3rem}
 #rules-table tbody th{min-width:16rem}
 .number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}.why{min-width:18rem}
 mark{background:none;color:inherit;outline:.12rem solid var(--bad);outline-offset:.1rem;border-radius:.1rem;padding:0 .15rem}
 .mark{white-space:nowrap}.failed .mark{color:var(--bad);font-weight:700}.passed .mark{color:var(--good)}
 .failed .mark::before{content:"✗ "}.passed .mark::before{content:"✓ "}.skipped .mark::before{content:"○ "}
 figure{margin:0 0 1rem}svg{max-width:100%;height:auto}
+@media (max-width:40rem){main{padding:0 .75rem 2rem}h1{font-size:1.4rem}#rules-table tbody th{min-width:9rem}
+.figures{gap:.5rem}.figures div{min-width:6.5rem;padding:.4rem .7rem}}
 @media print{body{font-size:9.5pt}main{max-width:none;padding:0}.wide{overflow:visible}
 section{break-inside:auto}h2{break-after:avoid}tr,li{break-inside:avoid}thead{display:table-header-group}}
 """

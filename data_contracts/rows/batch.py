@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -63,6 +63,7 @@ def open_batch(
     rules: tuple[Rule, ...],
     *,
     private: str,
+    renamed: Mapping[str, str],
 ) -> Batch:
     """Create the view that rules are written over; see `data_contracts.rules.rule`.
 
@@ -76,6 +77,7 @@ def open_batch(
         given: Type of each column of the relation, by name.
         rules: The contract's rules.
         private: Name of the temporary table to copy rows to, where they have to be.
+        renamed: The contract's name of each column that came under another; see `arrived_as`.
 
     Returns:
         The batch.
@@ -86,10 +88,18 @@ def open_batch(
     is_private = numbers is None
     if source is None or numbers is None:
         source = f"temp.{identifier(private)}"
-        chosen = ", ".join(identifier(name) for name in given if name in contract.column_names or name == SOURCE_ROW)
+        came_as = {name: came for came, name in renamed.items()}
+        chosen = ", ".join(
+            f"{identifier(came_as.get(name, name))} AS {identifier(name)}"
+            for name in given
+            if name in contract.column_names or name == SOURCE_ROW
+        )
         chosen += "" if row_id == "rowid" else f", row_number() OVER () - 1 AS {row_id}"
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(private)} AS SELECT {chosen} FROM {table(relation)}")
         numbers = _numbers(connection, source, row_id) or (0, 0)
+    elif renamed:
+        names = ", ".join(f"{identifier(came)} AS {identifier(name)}" for came, name in renamed.items())
+        source = f"(SELECT {row_id}, * RENAME ({names}) FROM {source})"
     name, (first, rows) = f"__batch_{contract.id}", numbers
     batch = Batch(name, contract, given, rules, source, rows, first, row_id, is_private)
     number = f"{row_id} + {1 - first}"
@@ -104,6 +114,24 @@ def open_batch(
         f"SELECT {batch.columns}, {came}{number} AS {ROW}, {order} AS {ROW_ORDER} FROM {source}"
     )
     return batch
+
+
+def arrived_as(columns: Sequence[str], contract: Contract) -> dict[str, str]:
+    """Columns that came under their `physicalName` in the place of their `name`.
+
+    Args:
+        columns: Names of the columns as they came.
+        contract: The contract.
+
+    Returns:
+        The contract's name of each, by the name it came under. Where both names are there, the column is the one of its name.
+    """
+    found: dict[str, str] = {}
+    for column in contract.columns:
+        name, physical = str(column.name), column.physicalName
+        if name not in columns and physical in columns and physical not in contract.column_names:
+            found.setdefault(str(physical), name)
+    return found
 
 
 def narrow_keys(connection: duckdb.DuckDBPyConnection, batch: Batch, made: list[str]) -> dict[str, str]:

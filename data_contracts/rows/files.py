@@ -7,29 +7,30 @@ import tempfile
 from pathlib import Path
 
 import duckdb
-import numpy as np
 
 from data_contracts.contract import ContractError
 from data_contracts.rows.casting import identifier, literal
-from data_contracts.rows.lines import LONGEST_LINE, header_of, part_lines
+from data_contracts.rows.lines import BOM, LONGEST_LINE, header_of, part_lines
+from data_contracts.rows.records import DEEPEST_JSON, PLACE, is_by_line, is_closed, is_shallow, part_records
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 LONGEST_HEADER = 1_000_000
 MOST_COLUMNS = 2_000
-DEEPEST_JSON = 100
 ROWS_PER_BYTE = 100
-BLOCK_BYTES = 1_000_000
 LINES = "__lines"
 REJECTS, SCAN = "__csv_rejects", "__csv_scan"
 LINE_RULE = "file.lines"
+LINES_OF_JSON = "compression = 'uncompressed', format = 'newline_delimited'"
+LOOSE_JSON = r"(?i)[:,\[]\s*-?(nan|inf)|,\s*[\]}]"
+"""What DuckDB takes for JSON and the standard does not; also found in texts, where it costs only time."""
 
 
 def read_file(connection: duckdb.DuckDBPyConnection, path: Path, *, into: str) -> int:
     """Read a CSV, Parquet or JSON file.
 
-    A line of a CSV file that is no row (too few or too many fields, not UTF-8, a quote that is never closed, too long) costs no
-    other row: the table then has a column `source_row`, each row's place in the file, and the lines refused are in a
-    temporary table of their own, for `quarantine_lines`.
+    A line of a CSV file that is no row (too few or too many fields, not UTF-8, a quote that is never closed, too long), or of a
+    JSON-lines file that is no record, costs no other row: the table then has a column `source_row`, each row's place in the
+    file, and the lines refused are in a temporary table of their own, for `quarantine_lines`.
 
     Args:
         connection: Connection to read into.
@@ -112,15 +113,12 @@ def _csv(connection: duckdb.DuckDBPyConnection, path: Path, into: str) -> int:
         chosen = "*" if "source_row" not in names else "* EXCLUDE (__place)"
         wide = f"header = false, {options}, new_line = '\\n', max_line_size = {2 * LONGEST_LINE}"
         _create(connection, into, _read_csv(rows, numbered, wide, chosen))
-        described = "{source_row: 'BIGINT', fault: 'VARCHAR', row: 'VARCHAR'}"
-        text = f"SELECT * FROM read_json({_quoted(refused)}, columns = {described}, format = 'newline_delimited')"
-        _create(connection, into + LINES, text)
+        _keep_refused(connection, refused, into)
     return count
 
 
 def _read_csv(path: Path, columns: dict[str, str], options: str, chosen: str = "*") -> str:
-    described = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns.items())
-    return f"SELECT {chosen} FROM read_csv({_quoted(path)}, {options}, columns = {{{described}}})"
+    return f"SELECT {chosen} FROM read_csv({_quoted(path)}, {options}, columns = {_described(columns)})"
 
 
 def _parquet(connection: duckdb.DuckDBPyConnection, path: Path, into: str) -> int:
@@ -133,48 +131,92 @@ def _parquet(connection: duckdb.DuckDBPyConnection, path: Path, into: str) -> in
 
 
 def _json(connection: duckdb.DuckDBPyConnection, path: Path, into: str) -> int:
-    """A JSON file: a list of records, or one record a line."""
-    if not _is_shallow(path):
-        raise ContractError(
-            f"{path}: is nested deeper than {DEEPEST_JSON} levels; expected records of values; correct the file"
-        )
-    detecting = "sample_size = -1, maximum_depth = 2, field_appearance_threshold = 0, compression = 'uncompressed'"
-    detected = f"read_json({_quoted(path)}, {detecting})"
-    names = [str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {detected}").fetchall()]
-    if names == ["json"]:
-        raise ContractError(f"{path}: holds no records; expected a list of records or one a line; correct the file")
-    if len(names) > MOST_COLUMNS:
-        raise ContractError(f"{path}: has {len(names)} columns; expected at most {MOST_COLUMNS}; send those of the contract")
-    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-    _create(
-        connection, into, f"SELECT * FROM read_json({_quoted(path)}, columns = {{{columns}}}, compression = 'uncompressed')"
-    )
+    """A JSON file: one record a line, or one document, a list of records, which is read or refused as a whole."""
+    by_line = is_by_line(path)
+    with path.open("rb") as file:
+        is_marked = file.read(len(BOM)) == BOM
+        file.seek(0)
+        shallow = is_shallow(file)
+    if not by_line:
+        if is_marked:
+            raise ContractError(f"{path}: begins with a byte order mark; expected JSON without one; save it as plain UTF-8")
+        if not shallow:
+            deep = f"is nested deeper than {DEEPEST_JSON} levels; expected records of values; correct the file"
+            raise ContractError(f"{path}: {deep}")
+        if not is_closed(path):
+            raise ContractError(f"{path}: the list of records has no end; expected ']' behind the last; send the file again")
+    names = _names_of(connection, path, by_line=by_line) if shallow and not is_marked else None
+    if names is None:
+        return _json_by_line(connection, path, into)
+    _require_records(path, names)
+    columns, options = _described(dict.fromkeys(names, "VARCHAR")), _json_options(by_line=by_line)
+    _create(connection, into, f"SELECT * FROM read_json({_quoted(path)}, columns = {columns}, {options})")
     return 0
 
 
-def _is_shallow(path: Path) -> bool:
-    """Whether no value is nested deeper than allowed: DuckDB's recursion over the structure of a deeper one ends the process.
+def _json_by_line(connection: duckdb.DuckDBPyConnection, path: Path, into: str) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        rows, refused = Path(folder, "rows.jsonl"), Path(folder, "refused.jsonl")
+        count, names = part_records(path, rows, refused, most=MOST_COLUMNS)
+        _require_records(path, names)
+        columns = _described({PLACE: "BIGINT", **dict.fromkeys(names, "VARCHAR")})
+        chosen = f"{PLACE} AS source_row, * EXCLUDE ({PLACE})" if "source_row" not in names else f"* EXCLUDE ({PLACE})"
+        _create(connection, into, f"SELECT {chosen} FROM read_json({_quoted(rows)}, columns = {columns}, {LINES_OF_JSON})")
+        _keep_refused(connection, refused, into)
+    return count
 
-    Texts end with their line, as JSON demands, so that an unclosed one hides nothing that follows; and depth is counted from
-    the lowest level before, so that brackets closed too often hide nothing either.
+
+def _names_of(connection: duckdb.DuckDBPyConnection, path: Path, *, by_line: bool) -> list[str] | None:
+    """The names in the records of a JSON file that DuckDB may read as it is; None where a line of it has to be refused.
+
+    Raises:
+        ContractError: A file that is not read by lines has something to be refused.
     """
-    level = lowest = quotes = 0
-    cut = False
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            plain = (b"_" + block[1:] if cut else block).replace(b"\\\\", b"__").replace(b'\\"', b"__")
-            cut = plain.endswith(b"\\")
-            signs = np.frombuffer(plain, dtype=np.uint8)
-            counted = quotes + np.cumsum(signs == ord('"'))
-            before = np.maximum.accumulate(np.where(signs == ord("\n"), counted, 0))
-            inside = (counted - before) & 1
-            steps = np.isin(signs, (ord("["), ord("{"))).astype(np.int64) - np.isin(signs, (ord("]"), ord("}")))
-            levels = level + np.cumsum(steps * (1 - inside))
-            lows = np.minimum.accumulate(np.minimum(levels, lowest))
-            if int((levels - lows).max()) > DEEPEST_JSON:
-                return False
-            level, lowest, quotes = int(levels[-1]), int(lows[-1]), int(inside[-1])
-    return True
+    lowered = "list_transform(json_keys(json), lambda k: lower(k))"
+    faults = [
+        "json IS NULL OR json_type(json) <> 'OBJECT'",
+        *([f"strlen(json) > {LONGEST_LINE}"] if by_line else []),
+        f"len({lowered}) > len(list_distinct({lowered}))",
+        f"regexp_matches(json, {literal(LOOSE_JSON)})",
+    ]
+    tolerant = ", ignore_errors = true" if by_line else ""
+    objects = f"read_json_objects({_quoted(path)}, {_json_options(by_line=by_line)}{tolerant})"
+    query = f"SELECT json_keys(json) AS names, bool_or({' OR '.join(faults)}) FROM {objects} GROUP BY ALL LIMIT {MOST_COLUMNS}"
+    try:
+        found = connection.execute(query).fetchall()
+    except duckdb.Error:
+        if by_line:
+            return None
+        raise
+    names = {name: None for some, _ in sorted(found, key=lambda row: (-len(row[0] or ()), row[0] or ())) for name in some or ()}
+    is_whole = len(found) < MOST_COLUMNS and "" not in names and len({name.lower() for name in names}) == len(names)
+    if is_whole and not any(is_odd for _, is_odd in found):
+        return list(names)
+    if by_line:
+        return None
+    _require_records(path, list(names))
+    strict = "expected a list of records, each name once in one spelling, no NaN, no comma too many"
+    raise ContractError(f"{path}: holds something that is no record of JSON; {strict}; correct the file")
+
+
+def _json_options(*, by_line: bool) -> str:
+    return LINES_OF_JSON if by_line else "compression = 'uncompressed'"
+
+
+def _require_records(path: Path, names: list[str]) -> None:
+    if not names:
+        raise ContractError(f"{path}: holds no records; expected a list of records or one a line; correct the file")
+    if len(names) > MOST_COLUMNS:
+        raise ContractError(f"{path}: has {len(names)} columns; expected at most {MOST_COLUMNS}; send those of the contract")
+
+
+def _keep_refused(connection: duckdb.DuckDBPyConnection, refused: Path, into: str) -> None:
+    described = _described({"source_row": "BIGINT", "fault": "VARCHAR", "row": "VARCHAR"})
+    _create(connection, into + LINES, f"SELECT * FROM read_json({_quoted(refused)}, columns = {described}, {LINES_OF_JSON})")
+
+
+def _described(columns: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns.items()) + "}"
 
 
 def _create(connection: duckdb.DuckDBPyConnection, name: str, select: str) -> None:

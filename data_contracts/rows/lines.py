@@ -45,8 +45,7 @@ def part_lines(path: Path, delimiter: str, columns: int, rows: Path, refused: Pa
         delimiter: What parts the fields.
         columns: Number of columns of the header.
         rows: File to write: the rows as they stand, each with its number before it; no header.
-        refused: File to write: one JSON record for each other line: `source_row` (its place among all rows and refused lines,
-            from 1), `fault`, and `row`, which holds its number and its text.
+        refused: File to write: what `refusal` makes of each other line.
 
     Returns:
         Number of refused lines.
@@ -58,17 +57,29 @@ def part_lines(path: Path, delimiter: str, columns: int, rows: Path, refused: Pa
                 good.write(b"%d%s%s\n" % (place, delimiter.encode(), line.text))
                 continue
             count += 1
-            text = line.text.decode("utf-8", "backslashreplace")
-            shown = text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "..."
-            row = json.dumps({"line": line.number, "text": shown})
-            bad.write(json.dumps({"source_row": place, "fault": f"line {line.number} {line.fault}", "row": row}) + "\n")
+            bad.write(refusal(place, line.number, line.text, line.fault))
     return count
+
+
+def refusal(place: int, number: int, text: bytes, fault: str) -> str:
+    """What is kept of a line that is no row: one line of JSON, with the line's number and its text as `row`.
+
+    Args:
+        place: Its place among all rows and refused lines, from 1.
+        number: Its number in the file, from 1.
+        text: Its bytes, or their beginning.
+        fault: What is wrong with it and what is valid.
+    """
+    shown = text.decode("utf-8", "backslashreplace")
+    shown = shown if len(shown) <= LONGEST_TEXT else shown[:LONGEST_TEXT] + "..."
+    row = json.dumps({"line": number, "text": shown})
+    return json.dumps({"source_row": place, "fault": f"line {number} {fault}", "row": row}) + "\n"
 
 
 def _lines(path: Path, delimiter: str, columns: int) -> Iterator[Line]:
     field, between = _field_pattern(delimiter), re.escape(delimiter).encode()
     row, fields = re.compile(b"%s(?:%s%s)*" % (field, between, field)), re.compile(b"(?:\\A|%s)%s" % (between, field))
-    following = _physical_lines(path)
+    following = physical_lines(path)
     next(following, None)
     ahead: deque[Line] = deque()  # read in the search for the end of a text in quotes
     while line := ahead.popleft() if ahead else next(following, None):
@@ -118,8 +129,12 @@ def _whole_row(text: bytes, ahead: deque[Line], following: Iterator[Line], row: 
     return whole if quotes % 2 == 0 and row.fullmatch(whole) else None
 
 
-def _physical_lines(path: Path) -> Iterator[Line]:
-    """Each line without its end, a carriage return before it aside; of a line that is too long only the start."""
+def physical_lines(path: Path) -> Iterator[Line]:
+    """Each line without its end, a carriage return before it aside; of a line that is too long only the start.
+
+    Args:
+        path: The file; its mark of UTF-8 is left out.
+    """
     number, dropped, rest = 1, 0, b""
     with path.open("rb") as file:
         block = file.read(BLOCK_BYTES).removeprefix(BOM)

@@ -11,6 +11,7 @@ import duckdb
 
 from data_contracts.contract import Contract, ContractError
 from data_contracts.gate import check
+from data_contracts.rows.batch import arrived_as
 from data_contracts.rows.casting import identifier, literal, plain, sql_type, table
 
 JUDGED, GOOD, BAD = "__repaired", "__repaired_accepted", "__repaired_refused"
@@ -89,7 +90,7 @@ def judge_repairs(
 
 def apply_repairs(
     connection: duckdb.DuckDBPyConnection, relation: str, contract: Contract, repairs: Sequence[Repair], *, into: str
-) -> int:
+) -> list[Repair]:
     """Put repaired rows in the place of the rows they were made from; all others stay as they are, in their order.
 
     A row is found by its line or number in the source and by its values. One that is no longer delivered is not found.
@@ -102,11 +103,15 @@ def apply_repairs(
         into: Name of the temporary table to create, with the table's columns.
 
     Returns:
-        How many rows were replaced.
+        The repairs whose row was not found; the others were applied.
     """
     given = {str(r[0]): str(r[1]) for r in connection.execute(f"DESCRIBE SELECT * FROM {table(relation)}").fetchall()}
-    shared = [name for name in contract.column_names if name in given]
-    as_it_came = f"json_object({', '.join(f'{literal(n)}, {plain(identifier(n), given[n])}' for n in shared)})"
+    renamed = arrived_as(list(given), contract)
+    came_as = {renamed.get(name, name): name for name in given}
+    shared = {came_as[name]: name for name in contract.column_names if name in came_as}
+    as_it_came = (
+        f"json_object({', '.join(f'{literal(n)}, {plain(identifier(came), given[came])}' for came, n in shared.items())})"
+    )
     number = identifier("source_row") if "source_row" in given else "__number"
     connection.execute("CREATE OR REPLACE TEMP TABLE __repairs (source_row BIGINT, original VARCHAR, repaired JSON)")
     if repairs:
@@ -115,7 +120,7 @@ def apply_repairs(
         )
     chosen = ", ".join(
         f"CASE WHEN r.repaired IS NULL THEN t.{identifier(n)} ELSE "
-        f"CAST(json_extract_string(r.repaired, {literal('$.' + json.dumps(n))}) AS {kind}) END AS {identifier(n)}"
+        f"CAST(json_extract_string(r.repaired, {literal('$.' + json.dumps(shared[n]))}) AS {kind}) END AS {identifier(n)}"
         if n in shared and n != "source_row"
         else f"t.{identifier(n)}"
         for n, kind in given.items()
@@ -126,11 +131,12 @@ def apply_repairs(
         f"CREATE OR REPLACE TEMP TABLE {identifier(into)} AS SELECT {chosen} FROM {described} t "
         "LEFT JOIN __repairs r ON r.source_row = t.__row_of AND r.original = t.__came ORDER BY t.__number"
     )
-    row = connection.execute(
-        f"SELECT count(*) FROM __repairs r SEMI JOIN {described} t ON r.source_row = t.__row_of AND r.original = t.__came"
-    ).fetchone()
+    lost = connection.execute(
+        f"FROM __repairs r ANTI JOIN {described} t ON r.source_row = t.__row_of AND r.original = t.__came "
+        "SELECT r.source_row, r.original, r.repaired::VARCHAR ORDER BY ALL"
+    ).fetchall()
     connection.execute("DROP TABLE temp.__repairs")
-    return int(row[0]) if row else 0
+    return [Repair(*row) for row in lost]
 
 
 def _canonical(row: dict[str, Any], names: tuple[str, ...]) -> str:

@@ -14,89 +14,54 @@ from typing import Any, Protocol
 from open_data_contract_standard.model import SchemaProperty
 
 from data_contracts.contract import Contract
+from data_contracts.standard.faults import OPERATORS, parts_of
 
+ELEMENT = (
+    *("id", "name", "physicalName", "description", "businessName", "deprecated", "synonyms", "authoritativeDefinitions"),
+    "tags",
+)
+"""Keys that describe a property as well as a table. A column may come under its `physicalName`, which is no rule."""
 RULES = {
-    "property": (
-        "logicalType",
-        "physicalType",
-        "logicalTypeOptions",
-        "required",
-        "unique",
-        "primaryKey",
-        "enum",
-        "relationships",
-        "quality",
-        "properties",
-        "items",
-        "map",
-    ),
-    "object": ("properties", "relationships", "quality", "customProperties"),
     "contract": ("schema", "slaProperties", "customProperties"),
-}
-"""Keys that declare rules; of custom properties those of `testbed.` that the privacy rules know."""
-DESCRIBES = {
+    "object": ("properties", "relationships", "quality", "customProperties"),
     "property": (
-        "id",
-        "name",
-        "physicalName",
-        "description",
-        "businessName",
-        "deprecated",
-        "synonyms",
-        "authoritativeDefinitions",
-        "tags",
-        "customProperties",
-        "primaryKeyPosition",
-        "semanticType",
-        "partitioned",
-        "partitionKeyPosition",
-        "classification",
-        "encryptedName",
-        "transformSourceObjects",
-        "transformLogic",
-        "transformDescription",
-        "examples",
-        "criticalDataElement",
+        *("logicalType", "physicalType", "logicalTypeOptions", "required", "unique", "primaryKey", "enum"),
+        *("relationships", "quality", "properties", "items", "map"),
     ),
-    "object": (
-        "id",
-        "name",
-        "physicalType",
-        "physicalName",
-        "logicalType",
-        "description",
-        "businessName",
-        "deprecated",
-        "synonyms",
-        "authoritativeDefinitions",
-        "tags",
-        "dataGranularityDescription",
-        "context",
+    "quality": (
+        *("type", "metric", "rule", "arguments", "query", "engine", "implementation", "unit", "severity", "customProperties"),
+        *OPERATORS,
     ),
+    "relationship": ("type", "from", "to", "customProperties"),
+    "service level": ("property", "value", "valueExt", "unit", "element", "customProperties"),
+    "enum value": ("value",),
+}
+"""Keys that declare rules or say what one asks for; of custom properties those of `testbed.` that the gate knows."""
+DESCRIBES = {
     "contract": (
-        "version",
-        "kind",
-        "apiVersion",
-        "id",
-        "name",
-        "tenant",
-        "tags",
-        "status",
-        "servers",
-        "dataProduct",
-        "description",
-        "domain",
-        "support",
-        "price",
-        "team",
-        "roles",
-        "slaDefaultElement",
-        "authoritativeDefinitions",
-        "context",
+        *("version", "kind", "apiVersion", "id", "name", "tenant", "tags", "status", "servers", "dataProduct", "description"),
+        *("domain", "support", "price", "team", "roles", "slaDefaultElement", "authoritativeDefinitions", "context"),
         "contractCreatedTs",
     ),
+    "object": (*ELEMENT, "physicalType", "logicalType", "dataGranularityDescription", "context"),
+    "property": (
+        *(*ELEMENT, "customProperties", "primaryKeyPosition", "semanticType", "partitioned", "partitionKeyPosition"),
+        *("classification", "encryptedName", "transformSourceObjects", "transformLogic", "transformDescription", "examples"),
+        "criticalDataElement",
+    ),
+    "quality": (
+        *("id", "name", "description", "authoritativeDefinitions", "businessImpact", "dimension", "method", "schedule"),
+        *("scheduler", "tags"),
+    ),
+    "relationship": ("id",),
+    "service level": ("id", "description", "driver", "schedule", "scheduler", "authoritativeDefinitions"),
+    "enum value": ("id", "label", "description", "tags", "authoritativeDefinitions", "customProperties"),
 }
-"""Keys that say something about the data and ask for nothing that rows could break."""
+"""Keys that say something about the data and ask for nothing that rows could break.
+
+`schedule` and `scheduler` say when a rule is run elsewhere: here it is run each time rows are judged. `slaDefaultElement` and
+`primaryKeyPosition` say what other keys mean, `semanticType: measure` that a property is no column.
+"""
 PRIVACY = ("testbed.small_count", "testbed.round_to", "testbed.forbidden_columns")
 
 
@@ -192,11 +157,7 @@ def _declared(column: SchemaProperty, path: str) -> Iterator[str]:
         yield rule.name or f"{path}.{rule.metric or rule.rule or rule.type}"
     for link in column.relationships or ():
         yield link.id or f"{path}.relationships"
-    parts = [(str(part.name), part) for part in column.properties or ()]
-    parts += [("items", column.items)] if column.items is not None else []
-    if column.map is not None:
-        parts += [(name, part) for name, part in (("key", column.map.key), ("value", column.map.value)) if part is not None]
-    for name, part in parts:
+    for name, part in parts_of(column):
         if part.required:
             yield f"{path}.{name}.required"
         if part.primaryKey:

@@ -23,6 +23,7 @@ from data_contracts.rules.rule import (
     count_of,
     keeps,
     said,
+    unique_inside_rule,
     unique_rule,
     unlike,
 )
@@ -126,14 +127,18 @@ def _limited(bare: Rule, place: Place, condition: str, expected: str) -> Rule:
 
 
 def _duplicates(contract: Contract, bare: Rule, place: Place | None, named: Any) -> Rule:
-    if place is not None and not place.is_column:
-        return replace(bare, skipped="values inside a column are not compared between rows")
+    if place is not None and place.lists:
+        return replace(bare, skipped="items of lists are not compared between rows; within a list uniqueItems does")
     properties = [named] if isinstance(named, str) else named
     keys = tuple(str(key) for key in properties or ([place.column.name] if place else []))
     unknown = set(keys) - set(contract.column_names)
-    if not keys or unknown:
+    is_inside = place is not None and not place.is_column and not properties
+    if (not keys or unknown) and not is_inside:
         return replace(bare, skipped=f"names columns {sorted(unknown)}; expected columns of the contract")
-    unique = unique_rule(bare.name, keys)
+    if place is not None and is_inside:
+        unique = unique_inside_rule(bare.name, place.name, place.expression)
+    else:
+        unique = unique_rule(bare.name, keys)
     unique = replace(unique, severity=bare.severity, description=bare.description, limits=bare.limits, unit=bare.unit)
     return unique if keeps(bare.limits, 0) else replace(unique, failing=None, prepare=None)
 

@@ -9,6 +9,7 @@ which is held against lists of what is allowed. What no list names is refused, a
 - functions: those of DuckDB that give the same answer each time, have no side effect, and give a number, a truth value or a
   time; and of those that make text or lists the ones in `GROWING` and `TEXT`, whose results are bounded. No function reads
   files, settings, variables, secrets, sequences or the catalog, none makes `1e9` characters out of one, and none runs SQL;
+  a database that gives one of DuckDB's names to a macro or a function of its own is refused before any rule runs;
 - types: built-in ones that need no extension and reserve no memory.
 
 Parsing happens on a DuckDB of its own whose external access is off. That the rules also end in time is held by
@@ -115,6 +116,21 @@ def require_condition(condition: str, rule: str) -> bool:
         return False
     require_select(f"SELECT * FROM {SAFE_TABLE} WHERE ({condition})", rule)
     return len(plain) == 1
+
+
+def require_own_functions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Check that the functions that rules call by their names are DuckDB's: a macro of the same name would run instead.
+
+    Args:
+        connection: Connection that the rules run on.
+
+    Raises:
+        ContractError: The database has a macro or a function under a name that is one of DuckDB's.
+    """
+    own = connection.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE NOT internal").fetchall()  # no call
+    if found := sorted(name for (name,) in own if name.lower() in _functions_of_duckdb()):
+        names = ", ".join(f"'{name}'" for name in found)
+        raise ContractError(f"database: defines {names} anew; expected DuckDB's own functions under their names; rename it")
 
 
 def brings_sql(arguments: Any) -> bool:
@@ -252,6 +268,13 @@ def _width(part: Any) -> int:
         written = [str((child.get("value") or {}).get("value", "")) for child in (part.get("children") or [])[2:3]]
         return widest * max([1, *(len(text) + 1 for text in written if len(text) > 1)])
     return widest
+
+
+@lru_cache(maxsize=1)
+def _functions_of_duckdb() -> frozenset[str]:
+    with duckdb.connect(config={"enable_external_access": False}) as connection:
+        rows = connection.execute("SELECT DISTINCT lower(function_name) FROM duckdb_functions()").fetchall()
+    return frozenset(str(name) for (name,) in rows)
 
 
 @lru_cache(maxsize=1)

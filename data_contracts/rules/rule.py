@@ -143,6 +143,24 @@ def unique_rule(name: str, columns: tuple[str, ...]) -> Rule:
     return Rule(name, "must", f"{', '.join(columns)} is there once", PREPARED, reason, counted, prepare=later, keys=columns)
 
 
+def unique_inside_rule(name: str, label: str, expression: str) -> Rule:
+    """A rule that a value inside a column is there once. The first row that has it, by `source_row`, keeps it.
+
+    Args:
+        name: Name of the rule.
+        label: What messages call the value.
+        expression: SQL expression of the value; a row where it is empty has none.
+
+    Returns:
+        A *must* rule that allows no row to break it.
+    """
+    order = f"PARTITION BY {expression} ORDER BY {ROW_ORDER}, {ROW}"
+    later = f"SELECT {ROW} FROM {BATCH} WHERE {expression} IS NOT NULL QUALIFY row_number() OVER ({order}) > 1"
+    reason = f"{literal(label + ' is ')} || {shown(expression)} || ', as in an earlier row, expected each once'"
+    measure = f"(SELECT count(*) FROM ({later}))"
+    return Rule(name, "must", f"{label} is there once", PREPARED, reason, measure, prepare=later)
+
+
 def count_of(failing: str) -> str:
     """SQL aggregate of the rows a condition is true for."""
     return f"count(*) FILTER (WHERE {failing})"

@@ -89,6 +89,39 @@ def service_level_rules(contract: Contract, given: Mapping[str, str], now: datet
             yield Rule(bare.name, severity, words, skipped=str(why))
 
 
+def expired(contract: Contract, given: Mapping[str, str], level: ServiceLevelAgreementProperty, now: datetime) -> str:
+    """SQL condition of a row that is older than a service level `retention` allows.
+
+    Args:
+        contract: The contract.
+        given: Type of each column as it came, by name.
+        level: The service level.
+        now: The instant at which the rows are judged.
+
+    Returns:
+        The condition; NULL for a row without its instant.
+
+    Raises:
+        ContractError: The service level cannot be read.
+    """
+    try:
+        column = _one_element(contract, given, level)
+        return f"{_instant_of(contract, given, column)} < {_instant_literal(_before(now, _span(level)))}"
+    except _NotExecuted as why:
+        unit = f" {level.unit}" if level.unit else ""
+        said = f"retention is {level.value}{unit} of '{level.element}': {why}"
+        raise ContractError(f"{contract.id}: {said}; correct the service level") from why
+
+
+def _one_element(contract: Contract, given: Mapping[str, str], level: ServiceLevelAgreementProperty, most: int = 1) -> str:
+    columns = _elements(contract, given, level)
+    if not columns:
+        raise _NotExecuted(f"names no element; expected {contract.table_name}.<column>")
+    if len(columns) > most:
+        raise _NotExecuted(f"names {len(columns)} elements; expected {'one or two' if most == 2 else 'one'}")
+    return columns[0]
+
+
 def _level_rule(
     contract: Contract, given: Mapping[str, str], level: ServiceLevelAgreementProperty, bare: Rule, now: datetime | None
 ) -> Rule:
@@ -104,18 +137,16 @@ def _level_rule(
     columns = _elements(contract, given, level)
     if kind == "completeness":
         return _completeness(contract, level, bare, columns)
-    if not columns:
-        raise _NotExecuted(f"names no element; expected {contract.table_name}.<column>")
-    if len(columns) > (2 if kind == "latency" else 1):
-        raise _NotExecuted(f"names {len(columns)} elements; expected {'one or two' if kind == 'latency' else 'one'}")
+    _one_element(contract, given, level, most=2 if kind == "latency" else 1)
     instants = [_instant_of(contract, given, name) for name in columns]
     span, words = _span(level), f"{level.value} {level.unit}" if level.unit else str(level.value)
     local = [f"timezone('UTC', {instant})" for instant in instants]  # the calendar of UTC, whatever the session's
     if kind == "retention":
         oldest = _instant_literal(_before(_needed(now), span))
         failing = f"{instants[0]} < {oldest}"
+        at = _needed(now)
         reason = said(columns[0], identifier(columns[0]), f"an instant at most {words} old")
-        return Rule(bare.name, bare.severity, bare.description, failing, reason, count_of(failing))
+        return Rule(bare.name, bare.severity, f"{bare.description} ({_judged(at)})", failing, reason, count_of(failing))
     if kind == "frequency":
         ordered = f"(SELECT DISTINCT {local[0]} AS t FROM {BATCH} WHERE {instants[0]} IS NOT NULL)"
         gaps = f"(SELECT t, lead(t) OVER (ORDER BY t) AS next FROM {ordered})"
@@ -129,7 +160,11 @@ def _level_rule(
     at = _needed(now)
     newest = f"max({instants[0]}) FILTER (WHERE {instants[0]} <= {_instant_literal(at)})"
     stale = f"CASE WHEN {newest} IS NOT NULL THEN ({newest} < {_instant_literal(_before(at, span))})::INTEGER END"
-    return _valued(bare, f"the newest row older than {words} (1: it is)", stale)
+    return _valued(bare, f"the newest row older than {words}, {_judged(at)}: 1 where it is", stale)
+
+
+def _judged(now: datetime) -> str:
+    return f"judged at {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _valued(bare: Rule, words: str, measure: str) -> Rule:

@@ -14,8 +14,8 @@ from data_contracts.rules.coverage import declared_rules
 from data_contracts.rules.options import option_rules
 from data_contracts.rules.places import Place, column_place, inside
 from data_contracts.rules.quality import not_in, quality_rule
-from data_contracts.rules.relationships import OtherTable, relationship_rules
-from data_contracts.rules.rule import Rule, count_of, said, unique_rule
+from data_contracts.rules.relationships import OtherTable, place_rules, relationship_rules
+from data_contracts.rules.rule import Rule, count_of, said, unique_inside_rule, unique_rule
 from data_contracts.rules.service_levels import service_level_rules
 
 UNTYPED = "its values have no type of DuckDB; name its physicalType"
@@ -44,12 +44,12 @@ def contract_rules(
     """
     found: list[Rule] = []
     for column in contract.columns:
-        found += _column_rules(contract, column_place(column, given))
+        found += _column_rules(contract, column_place(column, given), others or {})
     for column in contract.measures:
         found += _measure_rules(contract, Place(str(column.name), column, "NULL", None))
     if contract.primary_key:
         found.append(unique_rule("primary_key", contract.primary_key))
-    found += relationship_rules(contract, others or {})
+    found += relationship_rules(contract, given, others or {})
     found += [quality_rule(contract, None, rule) for rule in contract.quality]
     found += privacy_rules(contract)
     found += service_level_rules(contract, given, now)
@@ -58,7 +58,7 @@ def contract_rules(
     return tuple(_unique_names(found))
 
 
-def _column_rules(contract: Contract, place: Place) -> Iterator[Rule]:
+def _column_rules(contract: Contract, place: Place, others: Mapping[str, OtherTable]) -> Iterator[Rule]:
     column, name = place.column, place.name
     quality = [quality_rule(contract, place, rule) for rule in column.quality or ()]
     if place.kind is None:
@@ -74,7 +74,7 @@ def _column_rules(contract: Contract, place: Place) -> Iterator[Rule]:
         for rule, written in zip(quality, column.quality or (), strict=True):
             needs_type = (written.metric or written.rule) == "invalidValues"
             yield _never(rule, f"{name}: {UNTYPED}") if needs_type else rule
-        for rule in _rules_inside(contract, place):
+        for rule in _rules_inside(contract, place, others):
             yield _never(rule, f"{name}: {UNTYPED}")
         return
     cast = place.given != place.kind
@@ -97,7 +97,7 @@ def _column_rules(contract: Contract, place: Place) -> Iterator[Rule]:
         yield unique_rule(f"{name}.unique", (name,))
     yield from _value_rules(place)
     yield from quality
-    yield from _rules_inside(contract, place)
+    yield from _rules_inside(contract, place, others)
 
 
 def _value_rules(place: Place) -> Iterator[Rule]:
@@ -111,7 +111,7 @@ def _value_rules(place: Place) -> Iterator[Rule]:
         yield place.rule("enum", not_in(place, values), f"one of {', '.join(str(value) for value in values)}")
 
 
-def _rules_inside(contract: Contract, outer: Place) -> Iterator[Rule]:
+def _rules_inside(contract: Contract, outer: Place, others: Mapping[str, OtherTable]) -> Iterator[Rule]:
     """Rules of the properties inside a property; that they are of their types is part of the column's own type."""
     fits = outer.kind is None or outer.kind == nested_type(outer.column)
     otherwise = None if fits else f"{outer.name} is stored as {outer.kind}, so that what is inside cannot be reached"
@@ -121,16 +121,18 @@ def _rules_inside(contract: Contract, outer: Place) -> Iterator[Rule]:
         if column.required:
             missing = f"{place.parent} IS NOT NULL AND {place.expression} IS NULL"
             found.append(place.rule("required", missing, "given"))
-        if column.unique:
-            found.append(place.skipped("unique", "values inside a column are not compared between rows"))
+        if column.unique and place.lists:
+            found.append(
+                place.skipped("unique", "items of lists are not compared between rows; within a list uniqueItems does")
+            )
+        elif column.unique:
+            found.append(unique_inside_rule(f"{place.name}.unique", place.name, place.expression))
         if column.primaryKey:
             found.append(place.skipped("primaryKey", "a value inside a column is no key of the table"))
         found += _value_rules(place)
         found += [quality_rule(contract, place, rule) for rule in column.quality or ()]
-        for link in column.relationships or ():
-            why = "a value inside a column is not looked up in another table"
-            found.append(Rule(str(link.id or f"{place.name}.relationships"), skipped=why))
-        found += _rules_inside(contract, place)
+        found += place_rules(contract, place, others)
+        found += _rules_inside(contract, place, others)
         yield from (_never(rule, otherwise) for rule in found) if otherwise else found
 
 
@@ -144,7 +146,7 @@ def _measure_rules(contract: Contract, place: Place) -> Iterator[Rule]:
             yield place.skipped(key, why, "should")
     found = [*_value_rules(place), *(quality_rule(contract, place, rule) for rule in column.quality or ())]
     found += [Rule(str(link.id or f"{place.name}.relationships"), skipped=why) for link in column.relationships or ()]
-    for rule in (*found, *_rules_inside(contract, place)):
+    for rule in (*found, *_rules_inside(contract, place, {})):
         yield replace(_never(rule, why), severity="should")
 
 

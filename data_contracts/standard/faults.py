@@ -1,4 +1,4 @@
-"""Find every fault of a contract's text at once, and say for each what was found and what is valid."""
+"""Words that the standard knows, and what is wrong with a property, a rule or a relationship of a contract."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ import yaml
 from open_data_contract_standard.model import (
     CustomProperty,
     DataQuality,
-    OpenDataContractStandard,
     Relationship,
     SchemaProperty,
 )
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from data_contracts.rows.casting import LOGICAL_TO_SQL, sql_type
 from data_contracts.standard.option_faults import RANGE_OPTIONS, expected_option, is_above
@@ -97,30 +96,6 @@ class PlainLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_document(raw: dict[str, Any]) -> tuple[OpenDataContractStandard | None, list[str]]:
-    """Check a contract's content against the standard and against what the gate can execute.
-
-    Args:
-        raw: The content as read from YAML.
-
-    Returns:
-        The document, None where the standard's model refuses it, and its faults.
-    """
-    unusable = list(_odd_numbers(raw, ""))
-    if unusable:
-        return None, unusable
-    faults = list(_unknown_keys(OpenDataContractStandard, raw, ""))
-    try:
-        document = OpenDataContractStandard.model_validate(raw)
-    except ValidationError as error:
-        for item in error.errors():
-            place = ".".join(str(part) for part in item["loc"])
-            if item["type"] != "extra_forbidden":
-                faults.append(f"'{place}' is {_short(item.get('input'))}; expected {_lower(item['msg'])}; correct it")
-        return None, faults
-    return document, faults + list(_faults(document))
-
-
 def custom_of(properties: list[CustomProperty] | None) -> dict[str, Any]:
     """Custom properties as a dictionary.
 
@@ -147,20 +122,6 @@ def suggest(word: str, known: typing.Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
-def _unknown_keys(model: type[BaseModel], raw: dict[str, Any], place: str) -> Iterator[str]:
-    fields = {field.alias or name: field for name, field in model.model_fields.items()}
-    for key, value in raw.items():
-        here = f"{place}.{key}" if place else str(key)
-        if key not in fields:
-            yield f"'{here}' is unknown; expected one of {', '.join(fields)}{suggest(str(key), fields)}"
-            continue
-        nested = list(models_in(fields[key].annotation))
-        for i, item in enumerate(value if isinstance(value, list) else [value]):
-            if nested and isinstance(item, dict):
-                inner = nested[-1] if isinstance(value, list) else nested[0]
-                yield from _unknown_keys(inner, item, f"{here}[{item.get('name', i)}]" if isinstance(value, list) else here)
-
-
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     """Every model that a type annotation names, such as those of `list[A] | B`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -169,51 +130,40 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from models_in(part)
 
 
-def _faults(document: OpenDataContractStandard) -> Iterator[str]:
-    yield from _one_of("apiVersion", document.apiVersion, API_VERSIONS)
-    yield from _one_of("kind", document.kind, ("DataContract",))
-    if document.status is None and document.apiVersion != "v3.2.0":
-        yield "'status' is missing; expected text such as active; add it"
-    for key in ("id", "version"):
-        if not getattr(document, key):
-            yield f"'{key}' is missing; expected text; add it"
-    if document.id and not re.fullmatch(r"[a-z][a-z0-9_]*", document.id):
-        yield f"id is '{document.id}'; expected lower-case letters, digits and _; rename it"
-    tables = document.schema_ or []
-    if len(tables) != 1 or not tables[0].properties:
-        yield f"schema holds {len(tables)} tables; expected one table with properties; split or complete the contract"
-        return
-    yield from _unknown_custom("the contract", document.customProperties)
-    yield from _unknown_custom("the table", tables[0].customProperties)
-    names: list[str] = []
-    for i, column in enumerate(tables[0].properties):
-        if not column.name or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column.name) or column.name.startswith("__"):
-            yield f"column {i + 1} is named {_short(column.name)}; expected letters, digits and _; rename it"
-        elif column.name in names:
-            yield f"column '{column.name}' stands twice; expected each name once; remove one"
-        names.append(str(column.name))
-        yield from _column_faults(column)
-    if all(column.semanticType == "measure" for column in tables[0].properties):
-        yield "schema holds measures alone; expected columns that they are computed from; add them"
-    for rule in tables[0].quality or ():
-        yield from _rule_faults("the table", rule)
-    for link in tables[0].relationships or ():
-        yield from _link_faults("the table", link, needs_from=True)
-    for level in document.slaProperties or ():
-        where = f"service level '{level.property}'"
-        if not level.property:
-            yield "a service level has no property; expected one such as freshness; add it"
-        yield from _unknown_custom(where, level.customProperties)
+def parts_of(column: SchemaProperty) -> Iterator[tuple[str, SchemaProperty]]:
+    """The properties directly inside a property: fields of an object, the items of an array, key and value of a map.
+
+    Args:
+        column: The outer property.
+
+    Yields:
+        The name each has in a path, such as `items`, and the property.
+    """
+    for part in column.properties or ():
+        yield str(part.name), part
+    if column.items is not None:
+        yield "items", column.items
+    if column.map is not None:
+        yield from ((name, part) for name, part in (("key", column.map.key), ("value", column.map.value)) if part is not None)
 
 
-def _column_faults(column: SchemaProperty, path: str = "") -> Iterator[str]:
+def column_faults(column: SchemaProperty, path: str = "") -> Iterator[str]:
+    """What is wrong with a property and all that is inside it.
+
+    Args:
+        column: The property.
+        path: Its place, such as `address.street`; its name where nothing is said.
+
+    Yields:
+        One line for each fault.
+    """
     where = f"column '{path or column.name}'"
     if column.logicalType is not None:
-        yield from _one_of(f"{where}: logicalType", column.logicalType, LOGICAL_TYPES)
-    for name, part in _parts_of(column):
-        yield from _column_faults(part, f"{path or column.name}.{name}")
+        yield from one_of(f"{where}: logicalType", column.logicalType, LOGICAL_TYPES)
+    for name, part in parts_of(column):
+        yield from column_faults(part, f"{path or column.name}.{name}")
     if sql_type(column) is None and (column.physicalType or column.logicalType in LOGICAL_TO_SQL):
-        yield f"{where}: physicalType is {_short(column.physicalType)}; expected a type that DuckDB has; correct it"
+        yield f"{where}: physicalType is {short(column.physicalType)}; expected a type that DuckDB has; correct it"
     known = TYPE_OPTIONS.get(str(column.logicalType), ())
     options = column.logicalTypeOptions or {}
     for key in options if column.logicalType is not None else ():
@@ -229,29 +179,21 @@ def _column_faults(column: SchemaProperty, path: str = "") -> Iterator[str]:
         if is_above(str(column.logicalType), low, high):
             yield f"{where}: {least} {low} is above {most} {high}; expected {least} <= {most}; correct one"
     for link in column.relationships or ():
-        yield from _link_faults(where, link, needs_from=False)
-    yield from _unknown_custom(where, column.customProperties)
+        yield from link_faults(where, link, needs_from=False)
+    yield from unknown_custom(where, column.customProperties)
     for rule in column.quality or ():
-        yield from _rule_faults(where, rule)
-
-
-def _parts_of(column: SchemaProperty) -> Iterator[tuple[str, SchemaProperty]]:
-    for part in column.properties or ():
-        yield str(part.name), part
-    if column.items is not None:
-        yield "items", column.items
-    if column.map is not None:
-        yield from ((name, part) for name, part in (("key", column.map.key), ("value", column.map.value)) if part is not None)
+        yield from rule_faults(where, rule)
 
 
 def _option_faults(where: str, column: SchemaProperty, key: str, value: Any) -> Iterator[str]:
     expected = expected_option(str(column.logicalType), key, value)
     if expected:
-        yield f"{where}: {key} is {_short(value)}; expected {expected}; correct it"
+        yield f"{where}: {key} is {short(value)}; expected {expected}; correct it"
 
 
-def _link_faults(where: str, link: Relationship, *, needs_from: bool) -> Iterator[str]:
-    yield from _unknown_custom(where, link.customProperties)
+def link_faults(where: str, link: Relationship, *, needs_from: bool) -> Iterator[str]:
+    """What is wrong with a relationship, one line for each fault; `needs_from` where it stands at a table."""
+    yield from unknown_custom(where, link.customProperties)
     if not link.to:
         yield f"{where}: a relationship has no 'to'; expected table.column; add it"
     if needs_from and not link.from_:
@@ -260,21 +202,22 @@ def _link_faults(where: str, link: Relationship, *, needs_from: bool) -> Iterato
         yield f"{where}: a relationship has 'from'; expected 'to' alone, under the column it starts at; remove it"
 
 
-def _rule_faults(where: str, rule: DataQuality) -> Iterator[str]:
+def rule_faults(where: str, rule: DataQuality) -> Iterator[str]:
+    """What is wrong with a quality rule, one line for each fault."""
     where = f"{where}, rule '{rule.name or rule.metric or rule.rule or rule.type}'"
     kind = rule.type or "library"
     if rule.name and not str(rule.name).isprintable():
         yield f"{where}: its name holds a line break or a control character; expected printable text; rename it"
     if rule.name and len(str(rule.name)) > LONGEST_NAME:
         yield f"{where}: its name has {len(str(rule.name))} characters; expected at most {LONGEST_NAME}; shorten it"
-    yield from _one_of(f"{where}: type", kind, ("library", "sql", "text", "custom"))
-    yield from _unknown_custom(where, rule.customProperties)
+    yield from one_of(f"{where}: type", kind, ("library", "sql", "text", "custom"))
+    yield from unknown_custom(where, rule.customProperties)
     used = [operator for operator in OPERATORS if getattr(rule, operator) is not None]
     if len(used) > 1:
         yield f"{where}: has {' and '.join(used)}; expected one operator; make them two rules"
     if kind == "library":
         metric = rule.metric or rule.rule
-        yield from _one_of(f"{where}: metric", metric, METRICS)
+        yield from one_of(f"{where}: metric", metric, METRICS)
         if metric == "rowCount" and not used:
             yield f"{where}: no operator is given; expected one of {', '.join(OPERATORS)}; add one"
         arguments = rule.arguments or {}
@@ -282,7 +225,7 @@ def _rule_faults(where: str, rule: DataQuality) -> Iterator[str]:
             yield from _pattern_faults(where, arguments["pattern"])
         values = arguments.get("validValues", ["any"])
         if not isinstance(values, list) or all(value is None for value in values):
-            yield f"{where}: validValues is {_short(values)}; expected a list of values; add them"
+            yield f"{where}: validValues is {short(values)}; expected a list of values; add them"
     if kind == "sql" and not rule.query:
         yield f"{where}: query is missing; expected one SELECT; add it"
     if kind == "sql" and not used:
@@ -298,43 +241,26 @@ def _pattern_faults(where: str, pattern: Any) -> Iterator[str]:
         yield f"{where}: pattern '{pattern}' is not a regular expression ({error}); expected one; correct it"
 
 
-def _odd_numbers(value: Any, place: str) -> Iterator[str]:
-    """Numbers that no rule can be held against: not finite, or beyond what a DOUBLE holds exactly many times over."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _odd_numbers(item, f"{place}.{key}" if place else str(key))
-    elif isinstance(value, list):
-        for i, item in enumerate(value):
-            yield from _odd_numbers(item, f"{place}[{i}]")
-    elif isinstance(value, (int, float)) and not abs(value) <= LARGEST_NUMBER:
-        yield f"'{place}' is {_short(value)}; expected a number from -1e30 to 1e30; correct it"
-
-
-def _unknown_custom(where: str, properties: list[CustomProperty] | None) -> Iterator[str]:
+def unknown_custom(where: str, properties: list[CustomProperty] | None) -> Iterator[str]:
+    """Custom properties of `testbed.` that nothing reads, one line for each."""
     for name in custom_of(properties):
         if name.startswith("testbed.") and name not in CUSTOM_PROPERTIES:
             expected = f"expected one of {', '.join(CUSTOM_PROPERTIES)}{suggest(name, CUSTOM_PROPERTIES)}"
             yield f"{where}: custom property '{name}' is unknown; {expected}"
     names = custom_of(properties).get("testbed.forbidden_columns", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        yield f"{where}: testbed.forbidden_columns is {_short(names)}; expected a list of names; correct it"
+        yield f"{where}: testbed.forbidden_columns is {short(names)}; expected a list of names; correct it"
 
 
-def _one_of(what: str, found: Any, known: tuple[str, ...]) -> Iterator[str]:
+def one_of(what: str, found: Any, known: tuple[str, ...]) -> Iterator[str]:
+    """The line about a word that is not one of those known; none where it is."""
     if found not in known:
-        stated = "is missing" if found is None else f"is {_short(found)}"
+        stated = "is missing" if found is None else f"is {short(found)}"
         valid = " or ".join(known) if len(known) < 4 else f"one of {', '.join(known)}"
         yield f"{what} {stated}; expected {valid}{suggest(str(found), known)}"
 
 
-def _kind(value: Any) -> str:
-    return "nothing" if value is None else type(value).__name__
-
-
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value as messages quote it, long ones cut."""
     text = "nothing" if value is None else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]

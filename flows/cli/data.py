@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from flows import show
-from flows.cli.terminal import FINE, GATE_SAID_NO, AsJson, put, settings_of_run
+from flows.cli.terminal import FINE, GATE_SAID_NO, AsJson, Now, put, settings_of_run
 
 commands = typer.Typer()
 
@@ -21,13 +21,19 @@ def check(
     html: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page for those who sent the data.")] = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE.xml", help="Write JUnit XML.")] = None,
     data_docs: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write Great Expectations' Data Docs.")] = None,
+    table: Annotated[str | None, typer.Option(help="The table that FILE holds, of a contract with several.")] = None,
+    others: Annotated[list[str] | None, typer.Option("--with", metavar="NAME=FILE", help="A table to look keys up in.")] = None,
+    now: Now = None,
     as_json: AsJson = False,
 ) -> int:
     """Judge a file by a contract."""
     settings = settings_of_run()
-    from flows.check_reports import check_by_hand
+    from flows.check_reports import check_by_hand, files_by_name, instant_of
 
-    document = check_by_hand(contract, file, settings, html=html, junit_xml=junit, data_docs=data_docs)
+    at, given = instant_of(now), files_by_name(others or [])
+    document = check_by_hand(
+        contract, file, settings, html=html, junit_xml=junit, data_docs=data_docs, now=at, table=table, others=given
+    )
     put(document, as_json, show.check)
     return FINE if document["passed"] else GATE_SAID_NO
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flows import show
-from flows.cli.terminal import FINE, AsJson, put, settings_of_run
+from flows.cli.terminal import FINE, AsJson, Now, put, settings_of_run
 
 commands = typer.Typer()
 
@@ -19,12 +19,15 @@ def sense(
     observed: Annotated[str, typer.Option("--property", help="Observed property.")] = "footfall",
     timezone: Annotated[str, typer.Option(help="IANA name of the clock the labels were written by.")] = "UTC",
     day_starts_at_hour: Annotated[int, typer.Option(help="Hour at which the file's day begins.")] = 0,
+    now: Now = None,
     as_json: AsJson = False,
 ) -> int:
     """Read sensor files, judge every reading, and list outages."""
     settings_of_run()
+    from flows.check_reports import instant_of
     from flows.sense import sense_files
 
-    document = sense_files(files, read_as, observed, timezone=timezone, day_starts_at_hour=day_starts_at_hour)
+    at = instant_of(now)
+    document = sense_files(files, read_as, observed, timezone=timezone, day_starts_at_hour=day_starts_at_hour, now=at)
     put(document, as_json, show.sense)
     return FINE

@@ -14,6 +14,7 @@ from experiments.settings import Settings, load_settings, quieten
 
 FINE, WRONG_INPUT, GATE_SAID_NO, RUN_FAILED = 0, 1, 2, 3
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Now = Annotated[str | None, typer.Option("--now", metavar="INSTANT", help="Judge service levels at this instant, not now.")]
 
 
 def settings_of_run(runner: str | None = None) -> Settings:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from analytics.lake import LakeError, memory, open_lake, publish, published, transaction
+from analytics.lake import LakeError, QueryError, memory, open_lake, publish, published, shut_in, transaction
 
 
 def lake(folder: Path, **options: bool):
@@ -175,3 +175,32 @@ def test_one_setting_moves_the_catalog_to_postgresql(postgres, tmp_path):
     assert found is not None and found.snapshot_id == snapshot
     reader.close()
     connection.close()
+
+
+def test_a_table_larger_than_memory_spills_and_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with memory() as connection:
+        assert connection.execute("SELECT current_setting('memory_limit')").fetchall() == [("700.0 MiB",)]
+    with memory("60MiB") as connection:
+        connection.execute("CREATE TABLE large AS SELECT hash(range) AS i FROM range(10_000_000)")  # 80 MB
+        assert connection.execute("SELECT count(*) FROM large").fetchall() == [(10_000_000,)]
+        assert sum(file.stat().st_size for file in tmp_path.rglob("*.tmp")) > 10_000_000
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_connection_that_is_shut_in_reaches_its_own_places_only(tmp_path):
+    inside, outside = tmp_path / "in'side", tmp_path / "outside"
+    for folder in (inside, outside):
+        folder.mkdir()
+        (folder / "rows.csv").write_text("a\n1\n", encoding="utf-8")
+    with memory() as connection:
+        shut_in(connection, inside)
+        assert connection.execute("SELECT * FROM read_csv(?)", [str(inside / "rows.csv")]).fetchall() == [(1,)]
+        for refused in (
+            f"COPY (SELECT 1) TO '{outside}/new.csv'",
+            f"FROM '{outside}/rows.csv'",
+            "SET enable_external_access = true",
+        ):
+            with pytest.raises(QueryError):
+                connection.execute(refused)
+    assert [file.name for file in outside.iterdir()] == ["rows.csv"]

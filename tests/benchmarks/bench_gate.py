@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_gate.py [NAME ...] [--rows N] [--runs N]
 
 Each contender works in a process of its own, two at a time and in turn. Rivals that need libraries other than the project's
-run with the interpreter that `BENCH_PYTHON` names (`pip install datacontract-cli[duckdb] pandera[polars] polars`).
+run with the interpreter that `BENCH_PYTHON` names; `make bench` makes one from `rivals.txt`.
 """
 
 from __future__ import annotations
@@ -145,19 +145,23 @@ def duel(
 
 
 def memory(folder: Path) -> None:
-    """Peak memory of one process that judges 100 million rows of a DuckDB file."""
+    """Peak memory of a process that judges 100 million rows of a DuckDB file: unlimited, and as the test bed limits it."""
+    sys.path.insert(0, str(ROOT))
+    from analytics.lake import MEMORY_LIMIT
+
     data = folder / "large.duckdb"
     subprocess.run([sys.executable, __file__, "--make", str(data), str(MEMORY_ROWS)], check=True)
-    worker = Worker(["bench_gate.py", "--serve", str(data), "view", "--memory-limit", "700MiB"])
-    answer = worker.run()
-    worker.close()
+    for name, options in (("gate_memory_100m", ()), ("gate_memory_100m_limited", ("--memory-limit", MEMORY_LIMIT))):
+        worker = Worker(["bench_gate.py", "--serve", str(data), "view", *options])
+        answer = worker.run()
+        worker.close()
+        if "skipped" in answer:
+            raise SystemExit(f"the gate of {MEMORY_ROWS} rows gave no answer")
+        mib, seconds = answer["peak_mib"], round(answer["seconds"], 1)
+        line = {"name": name, "ours_mib": round(mib), "rival": "limit", "rival_mib": MEMORY_LIMIT_MIB}
+        line |= {"ratio": round(mib / MEMORY_LIMIT_MIB, 3), "met": mib < MEMORY_LIMIT_MIB, "ours_s": seconds}
+        print(json.dumps({**line, "found": answer["found"]}), flush=True)
     data.unlink()
-    if "skipped" in answer:
-        raise SystemExit(f"the gate of {MEMORY_ROWS} rows gave no answer")
-    line = {"name": "gate_memory_100m", "ours_mib": round(answer["peak_mib"]), "rival": "limit", "rival_mib": MEMORY_LIMIT_MIB}
-    met = answer["peak_mib"] < MEMORY_LIMIT_MIB
-    ratio = round(answer["peak_mib"] / MEMORY_LIMIT_MIB, 3)
-    print(json.dumps({**line, "ratio": ratio, "met": met, "ours_s": round(answer["seconds"], 1), "found": answer["found"]}))
 
 
 def main() -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import streamlit as st
 
 from analytics.lake import open_lake, publish, transaction
+from dashboards import queries
 from experiments.benefit import assess
 from experiments.evaluation import Evaluation
 from experiments.impact import descriptive
@@ -248,3 +250,20 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("testbed")
     build(folder)
     return folder
+
+
+@pytest.fixture
+def fresh():
+    """Nothing that was read before is known."""
+    st.cache_data.clear()
+    yield
+    st.cache_data.clear()
+
+
+@pytest.fixture
+def snapshot(home, monkeypatch, fresh):
+    """The newest snapshot of the filled home, whose lake pages then read."""
+    monkeypatch.setenv("TESTBED_HOME", str(home))
+    found = queries.newest_snapshot()
+    assert found is not None
+    return found

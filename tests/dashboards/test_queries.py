@@ -1,5 +1,3 @@
-import csv
-import io
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -9,23 +7,10 @@ import streamlit as st
 
 import dashboards
 from analytics.lake import open_lake
-from dashboards import queries
+from dashboards import disclosure, queries
 from experiments.settings import load_settings
 
-
-@pytest.fixture(autouse=True)
-def fresh():
-    st.cache_data.clear()
-    yield
-    st.cache_data.clear()
-
-
-@pytest.fixture
-def snapshot(home, monkeypatch):
-    monkeypatch.setenv("TESTBED_HOME", str(home))
-    found = queries.newest_snapshot()
-    assert found is not None
-    return found
+pytestmark = pytest.mark.usefixtures("fresh")
 
 
 def test_no_lake_is_not_an_error(tmp_path, monkeypatch):
@@ -49,7 +34,7 @@ def test_a_stopped_run_does_not_replace_what_was_published(snapshot):
     found = queries.runs(snapshot)
     run = queries.shown(found, "te_komititanga_square")
     assert run is not None and run.status == "published"
-    assert queries.outcomes(snapshot, run.run_id)
+    assert disclosure.outcomes(snapshot, run.run_id)
     assert queries.shown(found, "nothing") is None
 
 
@@ -59,27 +44,6 @@ def test_each_refused_row_counts_once_under_its_main_reason(snapshot):
     assert rows[0]["reason"] == "a stuck sensor is missing, not zero"
     assert rows[1]["reason"] == "no such hour"
     assert queries.refused_by_site(snapshot, "a" * 64) == {"107_quay_street": {"hour_exists": 2, "no_stuck_sensor": 4}}
-
-
-def test_open_data_is_csv_without_the_keys_of_the_lake(snapshot):
-    data = queries.open_counts(snapshot, "a" * 64)
-    assert data is not None
-    rows = list(csv.DictReader(io.StringIO(data.decode())))
-    assert rows[0]["crossings"] == "16450" and rows[0]["period_start_at"] == "2019-02-01T11:00:00Z"
-    assert "run_id" not in rows[0]
-    assert queries.open_counts(snapshot, "c" * 64) is None
-
-
-def test_no_small_count_is_shown(snapshot):
-    found = queries.intervals(snapshot, "c" * 64)
-    assert found is not None
-    assert found.interval_s == 15 and found.shown_s in {15 * factor for factor in queries.WIDER}
-    shown = [row["crossings"] for row in found.counts if row["crossings"] is not None]
-    assert shown and all(count >= 10 and count % 5 == 0 for count in shown)
-    assert all(row["suppressed"] for row in found.counts if row["crossings"] is None)
-    assert not found.audited
-    assert [row["uptime"] for row in found.uptime] == [1.0] * 7 + [0.5]
-    assert queries.intervals(snapshot, "a" * 64) is None
 
 
 def test_checks_and_quarantine_of_every_run(snapshot):

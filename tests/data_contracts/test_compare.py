@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from data_contracts.compare import Change, compare
+from data_contracts.change import Change
+from data_contracts.compare import compare
 from data_contracts.contract import contracts, load_contract, parse_contract
 
 OLD = """
@@ -168,3 +169,65 @@ def test_newer_parts_of_the_standard_are_compared(before: str, after: str, where
     found = [change for change in compare(old, new) if change.what.startswith(what) and change.where == where]
     assert {change.side for change in found} == BOTH
     assert {change.side for change in found if change.breaks} == breaks
+
+
+TABLE = """
+apiVersion: v3.1.0
+kind: DataContract
+id: trips
+version: 1.0.0
+status: active
+customProperties:
+  - {property: testbed.publication, value: internal}
+  - {property: testbed.extra_columns, value: dropped}
+  - {property: testbed.epsilon, value: 0.5}
+schema:
+  - name: trips
+    properties:
+      - {name: site_id, logicalType: string, primaryKey: true, primaryKeyPosition: 1, required: true}
+      - name: way
+        logicalType: string
+        physicalName: way_v1
+        classification: internal
+        logicalTypeOptions: {pattern: "^[a-z]+$"}
+      - {name: speed, logicalType: number, customProperties: [{property: unit, value: km/h}]}
+    quality:
+      - {name: even, type: sql, query: "SELECT count(*) FROM ${table}", mustBeLessThan: 5}
+slaProperties:
+  - {property: latency, value: 2, unit: h, customProperties: [{property: testbed.severity, value: should}]}
+"""
+PRODUCER, CONSUMER = {"producer"}, {"consumer"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "where", "breaks"),
+    [
+        ('pattern: "^[a-z]+$"', 'pattern: "^[a-z0-9]+$"', "column 'way'", BOTH),
+        ('pattern: "^[a-z]+$"', "", "column 'way'", CONSUMER),
+        ("way_v1", "way_v2", "column 'way'", BOTH),
+        ("classification: internal", "classification: public", "column 'way'", PRODUCER),
+        ("classification: internal", "classification: personal", "column 'way'", CONSUMER),
+        ("value: km/h", "value: m/s", "column 'speed'", BOTH),
+        ("  - name: trips", "  - name: journeys", "table", BOTH),
+        ("value: internal", "value: open", "property 'testbed.publication'", PRODUCER),
+        ("value: dropped", "value: refused", "property 'testbed.extra_columns'", PRODUCER),
+        ("value: 0.5", "value: 5", "property 'testbed.epsilon'", BOTH),
+        ("  - {property: testbed.epsilon, value: 0.5}\n", "", "property 'testbed.epsilon'", CONSUMER),
+        ("value: should", "value: must", "service level 'latency'", PRODUCER),
+        ("{property: latency, value: 2", "{property: latency, value: 1", "service level 'latency'", PRODUCER),
+        ("{property: latency, value: 2", "{property: latency, value: 4", "service level 'latency'", CONSUMER),
+        ("primaryKey: true, primaryKeyPosition: 1, ", "", "primary key", CONSUMER),
+        ("name: way", "name: way\n        primaryKey: true\n        primaryKeyPosition: 2", "primary key", CONSUMER),
+        ("name: even, type: sql", "name: odd, type: sql", "rule 'even'", CONSUMER),
+        ("name: even, type: sql", "name: odd, type: sql", "rule 'odd'", PRODUCER),
+    ],
+)
+def test_who_meets_a_change(before: str, after: str, where: str, breaks: set[str]) -> None:
+    assert before in TABLE
+    old, new = parse_contract(TABLE, "old"), parse_contract(TABLE.replace(before, after, 1), "new")
+    assert compare(old, old) == []
+    found = [change for change in compare(old, new) if change.where == where]
+    assert {change.side for change in found} == BOTH
+    assert {change.side for change in found if change.breaks} == breaks
+    back = [change for change in compare(new, old) if change.where == where]
+    assert {change.side for change in back} == BOTH  # what was done is seen when it is undone

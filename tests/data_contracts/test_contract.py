@@ -11,8 +11,9 @@ import jsonschema
 import pytest
 import yaml
 
-from data_contracts.contract import ContractError, contracts, example_of, lint, load_contract, parse_contract
+from data_contracts.contract import ContractError, contracts, example_of, load_contract, parse_contract
 from data_contracts.gate import check_file
+from data_contracts.lint import lint
 
 NAMES = ("counts_by_interval", "counts_hourly", "footfall_readings", "noisy_counts", "open_counts", "vendor_scores")
 

@@ -121,6 +121,13 @@ def changed(place: tuple[Any, ...], odd: Any) -> str:
 
 
 PLACES = list(places(yaml.safe_load(TEXT)))
+CHANGES_OF_EACH, SEEDS, TEXTS_OF_EACH = 4, range(20), 10
+KINDS = ["sql", "rows", "condition"]
+LEAST_CONTRACTS = 850
+
+
+def test_there_are_as_many_contracts_as_are_asked_for() -> None:
+    assert CHANGES_OF_EACH * len(PLACES) + TEXTS_OF_EACH * len(SEEDS) + len(KINDS) * len(set(WRITES)) >= LEAST_CONTRACTS
 
 
 @pytest.mark.parametrize("part", range(8))
@@ -128,7 +135,7 @@ def test_a_wrong_value_under_any_key_is_named_or_harmless(connection: duckdb.Duc
     before = state(connection)
     draw = random.Random(part)
     named = 0
-    for i, place in enumerate(PLACES[part::8] * 4):
+    for i, place in enumerate(PLACES[part::8] * CHANGES_OF_EACH):
         named += bool(outcome(connection, changed(place, draw.choice(ODD)), judged=i % 6 == 0))
     assert named > 20
     assert state(connection) == before
@@ -172,10 +179,10 @@ def test_hostile_yaml_is_refused(connection: duckdb.DuckDBPyConnection, text: st
     assert time.monotonic() - began < 20
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_broken_text_is_refused_or_still_a_contract(connection: duckdb.DuckDBPyConnection, seed: int) -> None:
     draw = random.Random(seed)
-    for _ in range(10):
+    for _ in range(TEXTS_OF_EACH):
         text = list(TEXT)
         for _ in range(draw.randint(1, 4)):
             text[draw.randrange(len(text))] = draw.choice(
@@ -230,7 +237,7 @@ WRITES = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["sql", "rows", "condition"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_sql_that_is_no_reading_of_the_rows_is_refused(connection: duckdb.DuckDBPyConnection, kind: str) -> None:
     before = state(connection)
     contract = parse_contract(TEXT, "c.yaml")
@@ -323,4 +330,5 @@ def test_a_bomb_stays_within_a_gibibyte_and_20_seconds(tmp_path: Any, kind: str)
     assert done.returncode == 0, done.stderr[-500:]
     *said, peak = done.stdout.splitlines()
     assert int(peak) < 1024, (said, peak)
+    assert kind != "parquet bomb" or "names 5000000 rows in " in said[0]
     assert "[(1,)]" in said[0] if kind == "long line" else said[0].startswith(f"{path}: ") or "[(" in said[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -90,3 +91,65 @@ def test_a_refused_publication_and_a_refused_repair_are_code_2(capsys, monkeypat
         connection.execute("UPDATE lake.open_counts SET crossings = 3")
     code, _, err = call(capsys, monkeypatch, bed, "publish", "small")
     assert code == 2 and len(err.splitlines()) == 1 and "not those the gate accepted" in err
+
+
+SHOP = """
+apiVersion: v3.2.0
+kind: DataContract
+id: 6f9619ff-8b86-d011-b42d-00cf4fc964ff
+version: 1.0.0
+schema:
+  - name: orders
+    properties:
+      - {name: who, logicalType: integer, relationships: [{to: customers.id}]}
+      - {name: placed_on, logicalType: date}
+  - name: customers
+    properties:
+      - {name: id, physicalName: CUST_ID, logicalType: integer}
+slaProperties:
+  - {property: freshness, value: 2, unit: d, element: orders.placed_on}
+"""
+
+
+@pytest.fixture
+def shop(tmp_path):
+    (tmp_path / "shop.odcs.yaml").write_text(SHOP, encoding="utf-8")
+    (tmp_path / "orders.csv").write_text("who,placed_on\n1,2026-03-31\n7,2026-03-30\n", encoding="utf-8")
+    (tmp_path / "customers.csv").write_text("CUST_ID\n1\n2\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_keys_are_looked_up_in_a_file_that_comes_with_it(capsys, monkeypatch, bed, shop):
+    asked = ["check", str(shop / "shop.odcs.yaml"), str(shop / "orders.csv"), "--now", "2026-04-01T12:00:00Z", "--json"]
+    code, out, _ = call(capsys, monkeypatch, bed, *asked, "--with", f"customers={shop / 'customers.csv'}")
+    told = json.loads(out)
+    assert (code, told["contract"], told["accepted"], told["quarantined"]) == (2, "shop.orders", 1, 1)
+    status = {rule["rule"]: rule["status"] for rule in told["rules"]}
+    assert (status["who.relationships"], status["sla.freshness"]) == ("failed", "passed")
+    code, out, _ = call(capsys, monkeypatch, bed, *asked)
+    assert code == 2 and "--with customers=FILE" in out  # a relationship that must hold and was not looked up fails
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--with", "customers"], "--with is 'customers'; expected NAME=FILE"),
+        (["--with", "clients=customers.csv"], "--with clients: nothing in shop.orders points to it; expected customers"),
+        (["--with", "customers=nowhere.csv"], "nowhere.csv: no such file"),
+        (["--table", "clients"], "table 'clients' is not in the contract; expected one of orders, customers"),
+        (["--now", "yesterday"], "--now is 'yesterday'; expected an instant such as"),
+        (["--now", "2026-04-01"], "--now is '2026-04-01'; expected an instant such as"),
+    ],
+)
+def test_what_cannot_be_looked_up_is_one_line(capsys, monkeypatch, bed, shop, more, said):
+    monkeypatch.chdir(shop)
+    code, _, err = call(capsys, monkeypatch, bed, "check", "shop.odcs.yaml", "orders.csv", *more)
+    assert code == 1 and said in err and len(err.splitlines()) == 1
+
+
+def test_a_file_of_another_name_needs_its_table(bed, shop):
+    file = (shop / "orders.csv").rename(shop / "march.csv")
+    with pytest.raises(ContractError, match="holds 2 tables; expected one of orders, customers; name it, as in --table orders"):
+        check_by_hand(str(shop / "shop.odcs.yaml"), file, bed.settings, now=NOW)
+    told = check_by_hand(str(shop / "shop.odcs.yaml"), file, bed.settings, now=NOW, table="orders")
+    assert told["contract"] == "shop.orders"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from analytics.lake import open_lake
 from data_contracts.contract import ContractError
 from experiments.tracking import client
+from flows import show
 from flows.quarantine import list_quarantine, readmit
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -141,3 +144,43 @@ def test_lineage_walks_both_ways(bed):
     # and the page of the check lies beside the run
     names = {f.path for f in client(bed.settings.mlflow_uri).list_artifacts(document["mlflow_run_id"])}
     assert {"gate_raw_footfall_readings.html", "gate_result_counts_hourly.html", "gate_open_data_open_counts.html"} <= names
+
+
+def test_a_repair_whose_row_is_no_longer_delivered_is_told(bed, tmp_path, capsys):
+    good = spoil(bed)
+    bed.run()
+    file = tmp_path / "repair.csv"
+    list_quarantine("small", bed.settings, file)
+    repair(file, good)
+    readmit("small", file, bed.settings)
+    lines = bed.counts.read_text().splitlines()
+    date, hour, _, *rest = lines[39].split(",")
+    lines[39] = ",".join([date, hour, "8", *rest])  # the source was corrected meanwhile: the refused row is gone
+    bed.counts.write_text("\n".join(lines) + "\n")
+    document = bed.run()
+    assert document["repairs_not_applied"] == [{"contract": "footfall_readings", "source_rows": [40]}]
+    assert document["quarantined"] == 0
+    show.run(document)
+    told = "repairs not applied, their rows are no longer delivered: footfall_readings, source rows 40\n"
+    assert told in capsys.readouterr().out
+    store = client(bed.settings.mlflow_uri)
+    page = store.download_artifacts(document["mlflow_run_id"], "gate_raw_footfall_readings.html", str(tmp_path))
+    text = Path(page).read_text()
+    assert "2 of 3 repaired rows were put in." in text and "not put in: the rows of the source 40." in text
+
+
+def test_the_queries_in_the_readme_lead_from_a_row_to_its_batch_and_report(bed):
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    accepted, refused = re.findall(r"```sql\n(.*?)```", readme, re.DOTALL)[:2]
+    spoil(bed, EMPTY)
+    document = bed.run()
+    with lake(bed) as connection:
+        rows = connection.execute(accepted)
+        names = [column[0] for column in rows.description]
+        found = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+        lost = connection.execute(refused).fetchall()
+    assert found and {row["run_id"] for row in found} == {document["run_id"]}
+    assert {(row["contract"], row["version"]) for row in found} == {("counts_hourly", "1.0.0")}
+    assert {row["digest"] for row in found} == {document["sources"][0]["digest"]}
+    assert all(json.loads(row["report"])["accepted"] == document["rows"] for row in found)
+    assert sorted(row[1] for row in lost) == list(EMPTY)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from data_contracts.contract import contracts
+from flows import released
 from flows.released import compare_released
 
 NAME = "data_contracts/counts_hourly.odcs.yaml"
@@ -75,6 +76,38 @@ def test_a_contract_that_is_gone_breaks(project: Path) -> None:
     (project / NAME).unlink()
     found = compare_released(project)
     assert not found.passed and "it is gone; breaks" in str(found)
+
+
+def test_a_contract_that_was_released_as_retired_may_go(project: Path) -> None:
+    change(project, "status: active", "status: retired")
+    git(project, "commit", "-qam", "retired")
+    git(project, "tag", "v0.1.0")
+    (project / NAME).unlink()
+    found = compare_released(project)
+    assert found.passed and "it is gone; it was retired before" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("version", "passes"), [("1.9.0", False), ("2.0.0", True), ("3.0.0", True), ("v2.0.0", True), ("0.9.0", False)]
+)
+def test_only_a_higher_first_number_announces_a_break(project: Path, version: str, passes: bool) -> None:
+    git(project, "tag", "v0.1.0")
+    change(project, "maximum: 20000", "maximum: 10")
+    change(project, "version: 1.0.0", f"version: {version}")
+    assert compare_released(project).passed is passes
+
+
+def test_continuous_integration_stops_at_a_break_in_a_clone_with_a_tag(
+    project: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    git(project, "tag", "v0.1.0")
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", str(project), str(clone))
+    monkeypatch.setattr(released, "compare_released", lambda: compare_released(clone))
+    assert released.main() == 0
+    change(clone, "maximum: 20000", "maximum: 10")
+    assert released.main() == 2
+    assert "expected 2.0.0, which announces the break" in capsys.readouterr().out
 
 
 def test_a_fresh_clone_has_what_is_needed(project: Path, tmp_path: Path) -> None:

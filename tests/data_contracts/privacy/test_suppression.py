@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import linprog
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from data_contracts.contract import ContractError, load_contract
 from data_contracts.privacy.publishable import Total, publishable, retained
@@ -107,6 +107,75 @@ def test_nothing_is_rebuilt_from_any_overlapping_totals(counts, sites: int, user
 @pytest.mark.parametrize("margins", [[()], MARGINS, [("site_id", "period_start_at")]])
 def test_nothing_is_rebuilt_where_a_total_has_one_cell_or_only_small_ones(counts, margins) -> None:
     attack(counts, 2, margins)
+
+
+@settings(max_examples=40, deadline=None)
+@given(counts=COUNTS, sites=st.integers(1, 4), coarse=st.sampled_from([(), ("site_id",)]), fine_first=st.booleans())
+def test_nothing_is_rebuilt_from_nested_totals(counts, sites: int, coarse: tuple[str, ...], fine_first: bool) -> None:
+    fine = ("site_id", "period_start_at") if coarse else ("site_id",)
+    attack(counts, sites, [fine, coarse] if fine_first else [coarse, fine], users=3)
+
+
+def whole_numbers(
+    values: np.ndarray, cells: np.ndarray, hidden: tuple[np.ndarray, ...], families: list[np.ndarray]
+) -> list[int]:
+    """How many whole numbers lie in the range of each withheld cell, for a reader who knows all else exactly."""
+    unknown = np.flatnonzero(cells)
+    rows = [
+        (groups[unknown] == group).astype(float)
+        for groups, flags in zip(families, hidden, strict=True)
+        for group in np.flatnonzero(~flags)
+    ]
+    found = []
+    for at in range(len(unknown)):
+        aim = np.eye(len(unknown))[at]
+        sides = np.array(rows).reshape(-1, len(unknown))
+        told = LinearConstraint(sides, sides @ values[unknown], sides @ values[unknown])
+        ends = [
+            milp(sign * aim, integrality=np.ones(len(unknown)), bounds=Bounds(0, 1_000), constraints=told) for sign in (1, -1)
+        ]
+        assert all(end.status == 0 for end in ends)
+        found.append(round(-ends[1].fun - ends[0].fun) + 1)
+    return found
+
+
+SHAPES = st.integers(2, 4).flatmap(
+    lambda n: st.lists(st.lists(st.integers(0, 40), min_size=n, max_size=n), min_size=2, max_size=4)
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(counts=SHAPES)
+def test_counts_are_whole_numbers_and_each_withheld_one_could_still_be_ten_of_them(counts: list[list[int]]) -> None:
+    # people are not divided: a range is worth what whole numbers it holds
+    values = np.array(counts, dtype=np.int64).ravel()
+    index, width = np.arange(len(values)), len(counts[0])
+    families = [index // width, index % width, index * 0]
+    found = withhold(values, families, SMALL)
+    assert all(number >= SMALL for number in whole_numbers(values, found.cells, found.totals, families))
+
+
+@settings(max_examples=40, deadline=None)
+@given(counts=SHAPES, more=SHAPES)
+def test_a_release_that_adds_whole_groups_gives_nothing_of_the_last_one_away(counts, more) -> None:
+    # what was withheld of the earlier groups is the same, so that the two releases together are the later one
+    first = np.array([n for group in counts for n in group], dtype=np.int64)
+    both = np.array([n for group in counts + more for n in group], dtype=np.int64)
+    groups = np.repeat(np.arange(len(counts + more)), [len(group) for group in counts + more])
+    before = withhold(first, [groups[: len(first)]], SMALL)
+    after = withhold(both, [groups], SMALL)
+    assert (after.cells[: len(first)] == before.cells).all()
+    assert (after.totals[0][: len(counts)] == before.totals[0]).all()
+
+
+def test_what_was_withheld_stays_withheld() -> None:
+    with duckdb.connect() as connection:
+        fill(connection, [40, 50, 60, None], 1)
+        query = "SELECT *, crossings IS DISTINCT FROM 60 AS suppressed FROM cells"
+        connection.execute(f"CREATE TEMP TABLE flagged AS {query}")
+        publishable(connection, "flagged", OPEN, into="shown")
+        found = connection.execute("SELECT crossings, suppressed FROM shown").fetchall()
+        assert found == [(None, True), (None, True), (60, False), (None, False)]
 
 
 def test_two_single_ones_that_share_a_row_do_not_protect_each_other() -> None:

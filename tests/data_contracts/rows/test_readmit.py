@@ -32,7 +32,7 @@ def test_a_typed_row_is_judged_again_and_put_in_its_place() -> None:
         assert "crossings is 'x', expected integer" in judged[1].reasons
         repair = Repair(number, original, judged[0].repaired)
         gone = Repair(104, original, judged[0].repaired)  # the same values in another line: not the row it was made from
-        assert apply_repairs(connection, "analysed", HOURLY, [repair, gone], into="mended") == 1
+        assert apply_repairs(connection, "analysed", HOURLY, [repair, gone], into="mended") == [gone]
         differ = "SELECT source_row, crossings FROM (FROM mended EXCEPT FROM analysed)"
         assert connection.execute(differ).fetchall() == [(102, 31)]
         assert connection.execute("SELECT list(source_row) FROM mended").fetchone() == ([100, 101, 102, 103, 104],)

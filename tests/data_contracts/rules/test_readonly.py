@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+import duckdb
 import pytest
 
-from data_contracts.contract import ContractError
-from data_contracts.rules.readonly import require_condition, require_select
+from data_contracts.contract import ContractError, parse_contract
+from data_contracts.gate import check
+from data_contracts.rules.readonly import require_condition, require_own_functions, require_select
 
 
 @pytest.mark.parametrize(
@@ -78,6 +82,26 @@ def test_a_select_over_the_rows_is_fine(query: str) -> None:
             "SELECT x||x||x||x||x FROM b",
             "100 times",
         ),
+        ("SELECT * FROM __batch, LATERAL (SELECT * FROM secrets)", "reads 'secrets'"),
+        ("SELECT x FROM __batch ORDER BY getenv('HOME')", "calls 'getenv'"),
+        ("SELECT x FROM __batch LIMIT (SELECT count(*) FROM secrets)", "reads 'secrets'"),
+        ("SELECT x = ANY(SELECT x FROM secrets) FROM __batch", "reads 'secrets'"),
+        ("SELECT sum(x) OVER (ORDER BY getenv('HOME')) FROM __batch", "calls 'getenv'"),
+        ("SELECT count(*) FILTER (getenv('HOME') = '') FROM __batch", "calls 'getenv'"),
+        ("SELECT/**/\"GetEnv\"/* */('HOME')", "calls 'getenv'"),
+        ("SELECT \uff47etenv('HOME')", "calls '\uff47etenv'"),  # a letter of full width is no letter of DuckDB's
+        ("SELECT getenv\u200b('HOME')", "calls 'getenv'"),  # a blank to DuckDB
+        ("SELECT system.main.lower('x')", "calls 'system.main.lower'"),
+        ("SELECT list_filter(x, lambda y: getenv(y) = '') FROM __batch", "calls 'getenv'"),
+        ("WITH w AS (INSERT INTO secrets VALUES (1) RETURNING *) SELECT * FROM w", "cannot be read"),
+        ("WITH w AS MATERIALIZED (SELECT * FROM secrets) SELECT 1", "reads 'secrets'"),
+        ("PIVOT __batch ON x USING sum(x)", "2 statements"),
+        ("SUMMARIZE __batch", "show ref"),
+        ("SELECT * FROM __batch AT (VERSION => 1)", "a version"),
+        ("SELECT * FROM seq_scan('secrets')", "calls 'seq_scan'"),
+        ("SELECT * FROM query_table(['secrets'])", "calls 'query_table'"),
+        ("SELECT * FROM repeat_row(1, num_rows = 99999999999)", "calls 'repeat_row'"),
+        ("SELECT current_query()", "calls 'current_query'"),
         ("SELECT " + "1 + " * 9_000 + "1", "characters"),
         ("SELECT " + "1 + " * 2_000 + "1", "cannot be read"),
     ],
@@ -87,6 +111,38 @@ def test_anything_else_is_refused(query: str, said: str) -> None:
         require_select(query, "own")
     assert said in str(raised.value)
     assert str(raised.value).startswith("rule 'own': ")
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("CREATE MACRO lower(x) AS (SELECT max(s) FROM secrets)", "lower"),
+        ("CREATE MACRO LOWER(x) AS (SELECT max(s) FROM secrets)", "LOWER"),
+        ("CREATE TEMP MACRO upper(x) AS (SELECT max(s) FROM secrets)", "upper"),
+        ("CREATE MACRO regexp_matches(x, y) AS false", "regexp_matches"),
+        ('CREATE MACRO "+"(x, y) AS x', "+"),
+        ("CREATE MACRO range(x) AS TABLE SELECT * FROM secrets", "range"),
+    ],
+)
+def test_a_macro_under_the_name_of_an_allowed_function_is_refused(statement: str, name: str) -> None:
+    contract = parse_contract(
+        "{apiVersion: v3.1.0, kind: DataContract, id: t, version: 1.0.0, status: active, schema: [{name: t, properties: ["
+        "{name: a, logicalType: string}], quality: [{name: own, type: sql, mustBe: 0, "
+        "query: \"SELECT count(*) FROM ${table} WHERE lower(a) = 'secret'\"}]}]}",
+        "t.odcs.yaml",
+    )
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE secrets AS SELECT 'secret' AS s; CREATE TABLE t AS SELECT 'x' AS a")
+        connection.execute("CREATE MACRO mine(x) AS x")
+        require_own_functions(connection)
+        connection.execute(statement)
+        with pytest.raises(ContractError, match=f"^database: defines '{re.escape(name)}' anew; expected"):
+            check(connection, "t", contract, accepted="good", quarantined="bad")
+
+
+def test_a_function_of_python_cannot_take_the_name_of_an_allowed_one() -> None:
+    with duckdb.connect() as connection, pytest.raises(duckdb.CatalogException, match="already exists"):
+        connection.create_function("upper", lambda x: "", ["VARCHAR"], "VARCHAR")
 
 
 def test_a_condition_stands_alone_or_not() -> None:
