@@ -154,6 +154,7 @@ def check_file(
     now: datetime | None = None,
     others: Mapping[str, str] | None = None,
     copied: bool = True,
+    shut_in: bool = False,
 ) -> CheckReport:
     """Judge a CSV, Parquet or JSON file by a contract.
 
@@ -168,6 +169,7 @@ def check_file(
         now: Instant at which service levels are judged; see `check`.
         others: Tables that relationships point to; see `check`.
         copied: Whether `accepted` is a table of its own; where False it is a view over the rows read, which are kept.
+        shut_in: Whether the connection gives up all access to files and networks, for good, before rules run.
 
     Returns:
         The report.
@@ -177,6 +179,8 @@ def check_file(
     """
     staged = f"__file_of_{accepted}"
     lines = read_file(connection, Path(path), into=staged)
+    if shut_in:
+        connection.execute("SET enable_external_access = false")
     is_read = False
     names = {"accepted": accepted, "quarantined": quarantined}
     try:

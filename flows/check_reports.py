@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analytics.lake import Connection, memory, open_lake, shut_in
+from analytics.lake import Connection, memory, open_lake
 from data_contracts.contract import Contract, ContractError, load_contract
 from data_contracts.gate import CheckReport, RuleResult, check_file
 from data_contracts.privacy.masking import examples
@@ -100,10 +100,9 @@ def check_by_hand(
     found, at = _table_of(load_contract(contract, table), file), now or datetime.now(UTC)
     with memory() as connection:
         given = _read_others(connection, found, others or {})
-        shut_in(connection, file)
         # nobody reads the accepted rows: a copy of them would be spilled to disk where the file is large
         names = {"accepted": "accepted", "quarantined": "quarantined"}
-        report = check_file(connection, file, found, **names, now=at, others=given, copied=False)
+        report = check_file(connection, file, found, **names, now=at, others=given, copied=False, shut_in=True)
         if html is not None:
             past = _past(settings, found)
             rows = examples(connection, "quarantined", found)

@@ -69,7 +69,7 @@ def quality_rule(contract: Contract, place: Place | None, rule: DataQuality) -> 
     if kind == "text":
         return replace(bare, skipped="a rule in words is for people to judge")
     if kind == "sql":
-        return _query_rule(bare, place, str(rule.query))
+        return _query_rule(bare, place, str(rule.query), contract.table_name)
     if bare.unit not in ("rows", "percent"):
         return replace(bare, skipped=f"unit {rule.unit!r} is not executed; expected rows or percent")
     if kind == "custom":
@@ -168,13 +168,14 @@ def not_in(place: Place, values: list[Any]) -> str:
     return f"{spelled} NOT IN ({', '.join(literal(value) for value in given)})"
 
 
-def _query_rule(bare: Rule, place: Place | None, query: str) -> Rule:
+def _query_rule(bare: Rule, place: Place | None, query: str, table: str) -> Rule:
     if place is not None and place.lists:
         return replace(bare, skipped="a query about the items of a list is not executed; put it under the column")
     spelled = place.expression if place else "${column}"
     text = query.replace("${column}", spelled)
     text = re.sub(r"\$?\{\s*(property|field|column)\s*\}", lambda _: spelled, text)
     text = re.sub(r"\$?\{\s*(table|object|model|schema|batch)\s*\}", BATCH, text).strip().rstrip(";").strip()
+    text = re.sub(rf'(?i)\b(from|join)(\s+)("?){re.escape(table)}\3(?![\w."])', rf"\1\2{BATCH}", text)  # by its own name
     require_select(text.replace(BATCH, SAFE_TABLE), bare.name)
     return replace(bare, measure=f"({text})", unit="value")
 

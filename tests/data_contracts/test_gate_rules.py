@@ -61,6 +61,7 @@ def test_an_instant_without_offset_needs_a_default_time_zone() -> None:
         ("{type: sql, name: top, query: 'SELECT max(value) FROM ${table}', mustBeLessThan: 5}", ["1", "4"], "passed"),
         ("{type: sql, name: top, query: 'SELECT max(value) FROM ${table}', mustBeLessThan: 5}", ["1", "5"], "failed"),
         ("{type: sql, name: top, query: 'SELECT max(value) FROM ${table}', mustBeLessThan: 5}", [None], "failed"),  # no value
+        ("{type: sql, name: top, query: 'SELECT max(value) FROM Things', mustBeLessThan: 5}", ["1", "5"], "failed"),
         ("{type: text, name: words, description: be nice}", ["1"], "skipped"),
         ("{type: custom, name: soda, engine: soda, implementation: x}", ["1"], "skipped"),
         ("{metric: nullValues, mustBe: 0}", ["1"], "skipped"),

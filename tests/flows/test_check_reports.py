@@ -52,6 +52,14 @@ def test_a_check_by_hand_leaves_a_page_junit_and_data_docs(capsys, monkeypatch, 
     assert not (bed.settings.home / "lake.sqlite").exists()  # looking makes no lake
 
 
+def test_a_broken_line_costs_itself_alone_and_rules_reach_no_file(bed, tmp_path):
+    file = tmp_path / "counts.csv"
+    good = example_of("counts_hourly").read_text(encoding="utf-8")
+    file.write_text(good + "mill_lane,pedestrian\n", encoding="utf-8")
+    report = check_by_hand("counts_hourly", file, bed.settings, now=NOW)
+    assert (report["accepted"], report["quarantined"]) == (good.count("\n") - 1, 1)
+
+
 def test_a_page_that_cannot_be_written_is_one_line(bed, tmp_path):
     with pytest.raises(ContractError, match=r"nowhere/check.html: cannot be written \(No such file or directory\)"):
         check_by_hand(
