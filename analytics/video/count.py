@@ -17,7 +17,7 @@ from analytics.video.source import Source, SourceError, open_source
 
 if TYPE_CHECKING:
     from analytics.lake import Connection
-    from analytics.video.detect import Detector
+    from analytics.video.detect import Detections, Detector
     from analytics.video.source import Frame, Image
     from analytics.video.track import Track
 
@@ -37,6 +37,8 @@ ANY = "any"
 """The road user that stands for all."""
 _PRIME_S = 12.0  # length of the start from which a detector learns the empty street [s]
 _PRIME_FRAMES = 24
+_BIRTH = 0.1  # how much surer than any other box one must be to begin a track
+_DOUBTFUL = 1 / 3  # share of the detector's lowest score down to which a box may continue a track
 
 
 @dataclass(frozen=True)
@@ -94,28 +96,60 @@ class Counts:
 class Counting:
     """Finds, follows and counts in frames that are given one at a time, from a file or as they come from a camera."""
 
-    def __init__(self, find: Detector, lines: Sequence[Line]) -> None:
+    def __init__(
+        self,
+        find: Detector,
+        lines: Sequence[Line],
+        *,
+        tracker: str = "own",
+        anchor: str = "foot",
+        frame_rate: float = 10.0,
+    ) -> None:
         """Start without tracks.
+
+        A detector whose scores are confidences is asked for doubtful boxes too: they can continue a track, not begin
+        one.
 
         Args:
             find: The detector.
-            lines: Lines with different names.
+            lines: Lines with different names, in pixels of the source.
+            tracker: Name of the tracker, see `trackers.make_tracker`.
+            anchor: Point of a box that is counted: `foot` or `centre`.
+            frame_rate: Frames per second of the source. [1/s]
 
         Raises:
-            SourceError: Two lines have the same name.
+            SourceError: Two lines have the same name, or the tracker or the anchor is unknown.
         """
-        from analytics.video.track import Tracker
+        from analytics.video.detect import Scored
+        from analytics.video.trackers import make_tracker
 
+        sure_score = birth_score = 0.0
+        if isinstance(find, Scored):
+            sure_score, birth_score = find.min_score, find.min_score + _BIRTH
+            find.min_score *= _DOUBTFUL
         self._find = find
-        self._tracker = Tracker()
+        self._tracker = make_tracker(
+            tracker, frame_rate=frame_rate, sure_score=sure_score, birth_score=birth_score, anchor=anchor
+        )
         self._counter = LineCounter(lines)
         self._events: list[Crossing] = []
         self._voted: dict[int, str] = {}
 
     def see(self, frame: Frame) -> list[Track]:
         """Take the next frame in; returns the living tracks."""
-        tracks = self._tracker.update(self._find(frame.image), frame.time_s, frame.index)
-        for event in self._counter.update(tracks, frame.index):
+        return self.take(self._find(frame.image), frame.time_s, frame.index, frame.image.shape[0])
+
+    def take(self, detections: Detections, time_s: float, index: int, height: float) -> list[Track]:
+        """Take the detections of the next frame in; returns the living tracks.
+
+        Args:
+            detections: What was found in the frame.
+            time_s: Time of the frame. [s]
+            index: Index of the frame.
+            height: Height of the picture. [px]
+        """
+        tracks = self._tracker.update(detections, time_s, index, height=height)
+        for event in self._counter.update(tracks, index):
             self._events.append(event)
             self._voted[event.track_id] = event.road_user
         self._voted.update((track.id, track.road_user) for track in tracks if track.id in self._voted)
@@ -136,6 +170,8 @@ def count_source(
     frame_rate: float | None = None,
     on_frame: Callable[[int, int | None, Sequence[Track]], None] | None = None,
     preview: str | None = None,
+    tracker: str = "own",
+    anchor: str = "foot",
 ) -> Counts:
     """Count the crossings of lines in a video, frame by frame; no frame is kept or written.
 
@@ -147,6 +183,8 @@ def count_source(
         frame_rate: Frames per second to believe instead of what the file says. [1/s]
         on_frame: Called after each frame with its index, the number of frames declared (or None) and the living tracks.
         preview: Path of a video to write, with lines, boxes and paths on blank ground.
+        tracker: `own`, or `bytetrack`, `ocsort` or `botsort` of the library `trackers`.
+        anchor: Point of a box that is counted: `foot` (where it touches the ground) or `centre`.
 
     Raises:
         SourceError: The source, a line, the detector or a road user cannot be used.
@@ -158,6 +196,7 @@ def count_source(
     forbid_core_dumps()
     with ExitStack() as stack:
         opened = stack.enter_context(open_source(source, frame_rate=frame_rate))
+        lines = [line.fit(opened.size) for line in lines]
         for line in lines:
             _check_inside(line, opened.size)
         find = make_detector(detector, frame_rate=opened.frame_rate)
@@ -166,7 +205,7 @@ def count_source(
         if preview is not None:
             writer = stack.enter_context(PreviewWriter(preview, opened.size, opened.frame_rate, lines))
         _prime(find, opened)
-        counting = Counting(find, lines)
+        counting = Counting(find, lines, tracker=tracker, anchor=anchor, frame_rate=opened.frame_rate)
         for frame in opened:
             tracks = counting.see(frame)
             if writer is not None:
