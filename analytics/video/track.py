@@ -22,11 +22,15 @@ _SPEED = 0.8  # how fast a road user may be when first seen [body lengths/s]
 _GATE = 0.25  # how far from its prediction a road user may be found [body lengths]
 _GATE_YOUNG = 0.25  # added while its speed is hardly known [body lengths]
 _GATE_HIDDEN = 0.25  # added for each second hidden, up to one [body lengths]
-_GATE_SIZE = 0.4  # largest difference of the logarithms of two heights
+_GATE_SHORT, _GATE_TALL = math.exp(-0.4), math.exp(0.4)  # how much a height may change
 _WEIGHT_SIZE = 0.25  # body lengths that a factor of e in height is worth
 _CUT = 0.7  # a box below this share of the usual height has its top or its foot hidden
 _TWIN = 0.7  # share of the smaller of two boxes that the other covers, where both are on one road user
 _MOVED = 0.25  # a road user is reported once it has moved so far [body lengths]
+
+_Box = tuple[float, float, float, float]
+_VARIANCE = _ERROR**2
+_TAKEN = 2
 
 
 @dataclass(slots=True)
@@ -42,7 +46,7 @@ class Track:
     """
 
     id: int
-    box: tuple[float, float, float, float]
+    box: _Box
     history: deque[GroundPoint] = field(default_factory=lambda: deque(maxlen=_HISTORY))
     missed_s: float = 0.0
     votes: dict[str, float] = field(default_factory=dict)
@@ -74,12 +78,14 @@ class _State:
     p_xv: float = 0.0
     p_vv: float = _SPEED**2
     hits: int = 1
+    seen: int = -1
+    missed_s: float = 0.0
     established: bool = False
     moved: bool = False
     began_x: float = 0.0
     began_y: float = 0.0
 
-    def box(self) -> tuple[float, float, float, float]:
+    def box(self) -> _Box:
         """The box as predicted or corrected."""
         return (self.x - self.wide / 2, self.y - self.tall, self.x + self.wide / 2, self.y)
 
@@ -144,102 +150,109 @@ class Tracker:
         self._height = height
         dt = 0.0 if self._time_s is None else time_s - self._time_s
         self._time_s = time_s
-        states = self._states
+        found = detections.boxes.tolist()
+        order = sorted(range(len(found)), key=[box[0] + box[2] for box in found].__getitem__)
+        if not all(x2 > x1 and y2 > y1 and math.isfinite(x1 + y1 + x2 + y2) for x1, y1, x2, y2 in found):
+            order = [i for i in order if _is_box(found[i])]
+        boxes: list[_Box] = [found[i] for i in order]
+        centres = [(box[0] + box[2]) / 2 for box in boxes]
+        scores, labels = detections.scores.tolist(), detections.labels
+        round_of = [0 if scores[i] >= self._sure_score else 1 for i in order]
         self._predict(dt)
-        boxes: list[tuple[float, float, float, float]] = detections.boxes.tolist()
-        scores: list[float] = detections.scores.tolist()
-        order = sorted(
-            (i for i, (x1, y1, x2, y2) in enumerate(boxes) if x2 > x1 and y2 > y1 and math.isfinite(x1 + y1 + x2 + y2)),
-            key=lambda i: boxes[i][0] + boxes[i][2],
-        )
-        sure = [i for i in order if scores[i] >= self._sure_score]
-        doubtful = [i for i in order if scores[i] < self._sure_score] if len(sure) < len(order) else []
-        labels = detections.labels
-        for established, offered in ((True, sure), (False, sure), (True, doubtful), (False, doubtful)):
-            if not offered:
-                continue
-            group = [s for s in states if s.established == established and s.track.history[-1].frame != self._frame]
-            taken = set()
-            for state, column in _assign(group, boxes, offered):
-                taken.add(column)
-                self._see(state, boxes[column], labels[column], scores[column], time_s)
-            if taken:
-                offered[:] = [i for i in offered if i not in taken]
-        living = []
-        for state in states:
-            track = state.track
-            if track.history[-1].frame != self._frame:
-                track.missed_s = time_s - track.history[-1].time_s
-                track.box = state.box()
-                if track.missed_s > (self._hidden_s if state.established else min(self._hidden_s, 2.5 * dt)):
-                    continue
-            living.append(state)
-        self._states = living
-        for column in sure:
-            if scores[column] >= self._birth_score and not self._is_twin(boxes[column]):
-                self._begin(boxes[column], labels[column], scores[column], time_s)
+        old = [state for state in self._states if state.established]
+        young = [state for state in self._states if not state.established] if len(old) < len(self._states) else []
+        for number in (0, 1):
+            for tracks in (old, young) if number in round_of else ():
+                group = [state for state in tracks if state.seen != self._frame] if number else tracks
+                for state, place in _assign(group, centres, boxes, round_of, number) if group else ():
+                    round_of[place] = _TAKEN
+                    index = order[place]
+                    self._see(state, boxes[place], labels[index], scores[index], time_s)
+        if old or young:
+            frame = self._frame
+            self._states = [s for s in self._states if s.seen == frame or self._lives_on(s, time_s, dt)]
+        for place, index in enumerate(order):
+            if round_of[place] == 0 and scores[index] >= self._birth_score and not self._is_twin(boxes[place]):
+                self._begin(boxes[place], labels[index], scores[index], time_s)
         return [state.track for state in self._states if state.moved]
 
     def _predict(self, dt: float) -> None:
         """Move every track on by a time step."""
         least, by_speed = _ACCELERATION**2, _ACCELERATION_BY_SPEED**2
+        half_dt2 = dt * dt / 2
         for state in self._states:
             vx, vy = state.vx, state.vy
-            q = least + by_speed * (vx * vx + vy * vy) / state.length**2
+            length = state.length
+            q = least + by_speed * (vx * vx + vy * vy) / (length * length)
             state.x += vx * dt
             state.y += vy * dt
             p_xv, p_vv = state.p_xv, state.p_vv
-            half = q * dt * dt / 2
+            half = q * half_dt2
             state.p_xx += dt * (2 * p_xv + dt * (p_vv + half / 2))
             state.p_xv = p_xv + dt * (p_vv + half)
             state.p_vv = p_vv + 2 * half
 
-    def _is_twin(self, box: tuple[float, float, float, float]) -> bool:
+    def _lives_on(self, state: _State, time_s: float, dt: float) -> bool:
+        """Whether a track that was not seen goes on; it is where it was predicted to be."""
+        track = state.track
+        state.missed_s = track.missed_s = time_s - track.history[-1].time_s
+        if state.moved:
+            track.box = state.box()
+        return track.missed_s <= (self._hidden_s if state.established else min(self._hidden_s, 2.5 * dt))
+
+    def _is_twin(self, box: _Box) -> bool:
         """Whether a box lies on a road user that is seen in this frame."""
         x1, y1, x2, y2 = box
         for state in self._states:
-            if state.track.history[-1].frame == self._frame:
+            if state.seen == self._frame:
                 u1, v1, u2, v2 = state.track.box
-                across, down = min(x2, u2) - max(x1, u1), min(y2, v2) - max(y1, v1)
-                if across > 0 and down > 0:
-                    both = across * down
+                if u1 < x2 and x1 < u2 and v1 < y2 and y1 < v2:
+                    both = (min(x2, u2) - max(x1, u1)) * (min(y2, v2) - max(y1, v1))
                     if both > _TWIN * min((x2 - x1) * (y2 - y1), (u2 - u1) * (v2 - v1)):
                         return True
         return False
 
-    def _see(self, state: _State, box: tuple[float, float, float, float], label: str, score: float, time_s: float) -> None:
+    def _see(self, state: _State, box: _Box, label: str, score: float, time_s: float) -> None:
         x1, y1, x2, y2 = box
-        wide, tall = x2 - x1, y2 - y1
-        if tall < _CUT * state.tall and state.hits >= 3:
+        wide, tall = state.wide, state.tall
+        share = 0.25
+        if y2 - y1 < _CUT * tall and state.hits >= 3:
             share = 0.05
-            if abs(y1 - state.y + state.tall) < abs(y2 - state.y):
-                y2 = y1 + state.tall
+            if abs(y1 - state.y + tall) < abs(y2 - state.y):
+                y2 = y1 + tall
+                tall += share * (box[3] - y2)
+            else:
+                tall += share * (y2 - y1 - tall)
         else:
-            share = 0.25
-        state.wide += share * (wide - state.wide)
-        state.tall += share * (tall - state.tall)
-        state.length = max(state.wide, state.tall)
-        k_x = state.p_xx / (state.p_xx + _ERROR**2)
-        k_v = state.p_xv / (state.p_xx + _ERROR**2)
-        dx, dy = (x1 + x2) / 2 - state.x, y2 - state.y
-        state.x += k_x * dx
-        state.y += k_x * dy
+            tall += share * (y2 - y1 - tall)
+        wide += share * (x2 - x1 - wide)
+        p_xx, p_xv = state.p_xx, state.p_xv
+        total = p_xx + _VARIANCE
+        k_x, k_v = p_xx / total, p_xv / total
+        x, y = state.x, state.y
+        dx, dy = (x1 + x2) / 2 - x, y2 - y
+        x += k_x * dx
+        y += k_x * dy
+        state.x, state.y, state.wide, state.tall = x, y, wide, tall
+        state.length = tall if tall > wide else wide
         state.vx += k_v * dx
         state.vy += k_v * dy
-        state.p_vv -= k_v * state.p_xv
-        state.p_xv *= 1 - k_x
-        state.p_xx *= 1 - k_x
+        state.p_vv -= k_v * p_xv
+        state.p_xv = p_xv * (1 - k_x)
+        state.p_xx = p_xx * (1 - k_x)
         state.hits += 1
+        state.seen, state.missed_s = self._frame, 0.0
         track = state.track
-        track.box, track.missed_s = state.box(), 0.0
-        y = min(state.y, self._height) - self._raise_by * state.tall
-        track.history.append(GroundPoint(self._frame, time_s, state.x, y, state.tall))
-        track.votes[label] = track.votes.get(label, 0.0) + score
+        track.box, track.missed_s = (x - wide / 2, y - tall, x + wide / 2, y), 0.0
+        foot = y if y < self._height else self._height
+        track.history.append(GroundPoint(self._frame, time_s, x, foot - self._raise_by * tall, tall))
+        votes = track.votes
+        votes[label] = votes.get(label, 0.0) + score
         if not state.moved and state.hits >= self._confirm_hits:
             state.established = True
             state.moved = math.hypot(state.x - state.began_x, state.y - state.began_y) >= _MOVED * state.length
 
-    def _begin(self, box: tuple[float, float, float, float], label: str, score: float, time_s: float) -> None:
+    def _begin(self, box: _Box, label: str, score: float, time_s: float) -> None:
         x1, y1, x2, y2 = box
         track = Track(self._next_id, box)
         self._next_id += 1
@@ -247,68 +260,85 @@ class Tracker:
         y = min(y2, self._height) - self._raise_by * tall
         track.history.append(GroundPoint(self._frame, time_s, x, y, tall))
         track.votes[label] = score
-        state = _State(track, x, y2, wide, tall, max(wide, tall), began_x=x, began_y=y2)
+        state = _State(track, x, y2, wide, tall, max(wide, tall), seen=self._frame, began_x=x, began_y=y2)
         state.established = state.moved = self._confirm_hits <= 1
         self._states.append(state)
 
 
 def _assign(
-    group: list[_State], boxes: list[tuple[float, float, float, float]], offered: list[int]
+    group: list[_State], centres: list[float], boxes: list[_Box], round_of: list[int], number: int
 ) -> list[tuple[_State, int]]:
     """Pair tracks with boxes at the least total cost, within a gate.
 
+    A track and a box that have no other choice are a pair; costs are reckoned only where several compete.
+
     Args:
         group: Tracks.
-        boxes: All boxes. [px]
-        offered: Indices of the boxes to pair, from left to right.
+        centres: Horizontal centres of the boxes, ascending. [px]
+        boxes: All boxes, from left to right. [px]
+        round_of: The round in which each box is offered.
+        number: The round.
 
     Returns:
-        Pairs of a track and the index of a box.
+        Pairs of a track and the place of a box.
     """
-    if not group or not offered:
-        return []
-    centres = [(boxes[i][0] + boxes[i][2]) / 2 for i in offered]
-    number = len(centres)
-    options: list[list[tuple[int, float]]] = []
-    wanted = [0] * number
+    options: list[list[int]] = []
+    count = len(boxes)
+    wanted = [0] * count
     for state in group:
-        x, y, tall, length = state.x, state.y, state.tall, state.length
-        gate = _GATE + _GATE_HIDDEN * min(1.0, state.track.missed_s) + (_GATE_YOUNG if state.hits < 3 else 0.0)
-        reach = gate * length
-        half, area = state.wide / 2, state.wide * tall
-        near: list[tuple[int, float]] = []
+        x, y, tall = state.x, state.y, state.tall
+        gate = _GATE if state.missed_s == 0.0 else _GATE + _GATE_HIDDEN * min(1.0, state.missed_s)
+        reach = (gate + _GATE_YOUNG if state.hits < 3 else gate) * state.length
+        near: list[int] = []
         place = bisect_left(centres, x - reach)
-        while place < number and centres[place] <= x + reach:
-            x1, y1, x2, y2 = boxes[offered[place]]
-            dy = min(abs(y2 - y), abs(y1 - y + tall))
-            if dy <= reach:
-                distance = math.hypot(centres[place] - x, dy) / length
-                ratio = abs(math.log((y2 - y1) / tall))
-                if distance <= gate and ratio <= _GATE_SIZE:
-                    both = max(0.0, min(x2, x + half) - max(x1, x - half)) * max(0.0, min(y2, y) - max(y1, y - tall))
-                    overlap = both / ((x2 - x1) * (y2 - y1) + area - both)
-                    near.append((place, distance + _WEIGHT_SIZE * ratio + 1.0 - overlap))
-                    wanted[place] += 1
+        while place < count and centres[place] <= x + reach:
+            if round_of[place] == number:
+                _, top, _, foot = boxes[place]
+                if _GATE_SHORT * tall <= foot - top <= _GATE_TALL * tall:
+                    dy, dy_top = foot - y, top - y + tall
+                    if dy_top * dy_top < dy * dy:
+                        dy = dy_top
+                    dx = centres[place] - x
+                    if dx * dx + dy * dy <= reach * reach:
+                        near.append(place)
+                        wanted[place] += 1
             place += 1
         options.append(near)
     pairs: list[tuple[_State, int]] = []
     contested: list[int] = []
     for row, near in enumerate(options):
-        if len(near) == 1 and wanted[near[0][0]] == 1:
-            pairs.append((group[row], offered[near[0][0]]))
+        if len(near) == 1 and wanted[near[0]] == 1:
+            pairs.append((group[row], near[0]))
         elif near:
             contested.append(row)
     if contested:
         from scipy.optimize import linear_sum_assignment
 
-        cost = np.full((len(contested), number), 1e3)
+        cost = np.full((len(contested), count), 1e3)
         for row, index in enumerate(contested):
-            for place, value in options[index]:
-                cost[row, place] = value
+            for place in options[index]:
+                cost[row, place] = _cost(group[index], boxes[place])
         rows, places = linear_sum_assignment(cost)
         pairs += [
-            (group[contested[row]], offered[place])
+            (group[contested[row]], place)
             for row, place in zip(rows.tolist(), places.tolist(), strict=True)
             if cost[row, place] < 1e3
         ]
     return pairs
+
+
+def _cost(state: _State, box: _Box) -> float:
+    """How badly a box fits a track: by the distance of its foot or its top, by its size and by its overlap."""
+    x1, y1, x2, y2 = box
+    x, y, tall, half = state.x, state.y, state.tall, state.wide / 2
+    dy = min(abs(y2 - y), abs(y1 - y + tall))
+    distance = math.hypot((x1 + x2) / 2 - x, dy) / state.length
+    both = max(0.0, min(x2, x + half) - max(x1, x - half)) * max(0.0, min(y2, y) - max(y1, y - tall))
+    overlap = both / ((x2 - x1) * (y2 - y1) + 2 * half * tall - both)
+    return distance + _WEIGHT_SIZE * abs(math.log((y2 - y1) / tall)) + 1.0 - overlap
+
+
+def _is_box(box: _Box) -> bool:
+    """Whether a box is finite and not empty."""
+    x1, y1, x2, y2 = box
+    return x2 > x1 and y2 > y1 and math.isfinite(x1 + y1 + x2 + y2)
