@@ -3,91 +3,22 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from collections import deque
-from dataclasses import dataclass, field
 
-import numpy as np
-
+from analytics.video.association import ERROR, Box, State, Track, assign
 from analytics.video.detect import Detections
 from analytics.video.lines import GroundPoint
 
+__all__ = ["ANCHORS", "Track", "Tracker"]
+
 ANCHORS = {"foot": 0.0, "centre": 0.5}
 """Points of a box that can be counted, with their height above its lower edge. [box heights]"""
-_HISTORY = 64  # points kept of a track; the counter reads them every frame
 _ACCELERATION = 1.0  # how far a walking person departs from constant velocity [body lengths/s2]
 _ACCELERATION_BY_SPEED = 0.5  # the same for a vehicle, whose speed on the picture shrinks with its distance [1/s]
-_ERROR = 0.08  # how far a detected ground point lies off [body lengths]
-_SPEED = 0.8  # how fast a road user may be when first seen [body lengths/s]
-_GATE = 0.25  # how far from its prediction a road user may be found [body lengths]
-_GATE_YOUNG = 0.25  # added while its speed is hardly known [body lengths]
-_GATE_HIDDEN = 0.25  # added for each second hidden, up to one [body lengths]
-_GATE_SHORT, _GATE_TALL = math.exp(-0.4), math.exp(0.4)  # how much a height may change
-_WEIGHT_SIZE = 0.25  # body lengths that a factor of e in height is worth
 _CUT = 0.7  # a box below this share of the usual height has its top or its foot hidden
 _TWIN = 0.7  # share of the smaller of two boxes that the other covers, where both are on one road user
 _MOVED = 0.25  # a road user is reported once it has moved so far [body lengths]
-
-_Box = tuple[float, float, float, float]
-_VARIANCE = _ERROR**2
+_VARIANCE = ERROR**2
 _TAKEN = 2
-
-
-@dataclass(slots=True)
-class Track:
-    """One road user as followed so far.
-
-    Attributes:
-        id: Identity, unique within one tracker.
-        box: Latest box x1, y1, x2, y2, predicted where the road user is hidden. [px]
-        history: Ground points (bottom centre) of the frames in which it was seen, oldest first.
-        missed_s: Time since it was last seen. [s]
-        votes: Sum of scores of each class.
-    """
-
-    id: int
-    box: _Box
-    history: deque[GroundPoint] = field(default_factory=lambda: deque(maxlen=_HISTORY))
-    missed_s: float = 0.0
-    votes: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def road_user(self) -> str:
-        """Class by vote over the whole track."""
-        return max(sorted(self.votes), key=lambda label: self.votes[label])
-
-    @property
-    def label(self) -> str:
-        """The same as `road_user`."""
-        return self.road_user
-
-
-@dataclass(slots=True)
-class _State:
-    """Constant-velocity Kalman state of one track; both axes share one covariance, in units of its length."""
-
-    track: Track
-    x: float
-    y: float
-    wide: float
-    tall: float
-    length: float
-    vx: float = 0.0
-    vy: float = 0.0
-    p_xx: float = _ERROR**2
-    p_xv: float = 0.0
-    p_vv: float = _SPEED**2
-    hits: int = 1
-    seen: int = -1
-    missed_s: float = 0.0
-    established: bool = False
-    moved: bool = False
-    began_x: float = 0.0
-    began_y: float = 0.0
-
-    def box(self) -> _Box:
-        """The box as predicted or corrected."""
-        return (self.x - self.wide / 2, self.y - self.tall, self.x + self.wide / 2, self.y)
 
 
 class Tracker:
@@ -126,7 +57,7 @@ class Tracker:
         self._hidden_s = hidden_s
         self._sure_score = sure_score
         self._birth_score = birth_score
-        self._states: list[_State] = []
+        self._states: list[State] = []
         self._time_s: float | None = None
         self._next_id = 1
         self._frame = -1
@@ -154,7 +85,7 @@ class Tracker:
         order = sorted(range(len(found)), key=[box[0] + box[2] for box in found].__getitem__)
         if not all(x2 > x1 and y2 > y1 and math.isfinite(x1 + y1 + x2 + y2) for x1, y1, x2, y2 in found):
             order = [i for i in order if _is_box(found[i])]
-        boxes: list[_Box] = [found[i] for i in order]
+        boxes: list[Box] = [found[i] for i in order]
         centres = [(box[0] + box[2]) / 2 for box in boxes]
         scores, labels = detections.scores.tolist(), detections.labels
         round_of = [0 if scores[i] >= self._sure_score else 1 for i in order]
@@ -164,7 +95,7 @@ class Tracker:
         for number in (0, 1):
             for tracks in (old, young) if number in round_of else ():
                 group = [state for state in tracks if state.seen != self._frame] if number else tracks
-                for state, place in _assign(group, centres, boxes, round_of, number) if group else ():
+                for state, place in assign(group, centres, boxes, round_of, number) if group else ():
                     round_of[place] = _TAKEN
                     index = order[place]
                     self._see(state, boxes[place], labels[index], scores[index], time_s)
@@ -192,7 +123,7 @@ class Tracker:
             state.p_xv = p_xv + dt * (p_vv + half)
             state.p_vv = p_vv + 2 * half
 
-    def _lives_on(self, state: _State, time_s: float, dt: float) -> bool:
+    def _lives_on(self, state: State, time_s: float, dt: float) -> bool:
         """Whether a track that was not seen goes on; it is where it was predicted to be."""
         track = state.track
         state.missed_s = track.missed_s = time_s - track.history[-1].time_s
@@ -200,7 +131,7 @@ class Tracker:
             track.box = state.box()
         return track.missed_s <= (self._hidden_s if state.established else min(self._hidden_s, 2.5 * dt))
 
-    def _is_twin(self, box: _Box) -> bool:
+    def _is_twin(self, box: Box) -> bool:
         """Whether a box lies on a road user that is seen in this frame."""
         x1, y1, x2, y2 = box
         for state in self._states:
@@ -212,7 +143,7 @@ class Tracker:
                         return True
         return False
 
-    def _see(self, state: _State, box: _Box, label: str, score: float, time_s: float) -> None:
+    def _see(self, state: State, box: Box, label: str, score: float, time_s: float) -> None:
         x1, y1, x2, y2 = box
         wide, tall = state.wide, state.tall
         share = 0.25
@@ -252,7 +183,7 @@ class Tracker:
             state.established = True
             state.moved = math.hypot(state.x - state.began_x, state.y - state.began_y) >= _MOVED * state.length
 
-    def _begin(self, box: _Box, label: str, score: float, time_s: float) -> None:
+    def _begin(self, box: Box, label: str, score: float, time_s: float) -> None:
         x1, y1, x2, y2 = box
         track = Track(self._next_id, box)
         self._next_id += 1
@@ -260,85 +191,12 @@ class Tracker:
         y = min(y2, self._height) - self._raise_by * tall
         track.history.append(GroundPoint(self._frame, time_s, x, y, tall))
         track.votes[label] = score
-        state = _State(track, x, y2, wide, tall, max(wide, tall), seen=self._frame, began_x=x, began_y=y2)
+        state = State(track, x, y2, wide, tall, max(wide, tall), seen=self._frame, began_x=x, began_y=y2)
         state.established = state.moved = self._confirm_hits <= 1
         self._states.append(state)
 
 
-def _assign(
-    group: list[_State], centres: list[float], boxes: list[_Box], round_of: list[int], number: int
-) -> list[tuple[_State, int]]:
-    """Pair tracks with boxes at the least total cost, within a gate.
-
-    A track and a box that have no other choice are a pair; costs are reckoned only where several compete.
-
-    Args:
-        group: Tracks.
-        centres: Horizontal centres of the boxes, ascending. [px]
-        boxes: All boxes, from left to right. [px]
-        round_of: The round in which each box is offered.
-        number: The round.
-
-    Returns:
-        Pairs of a track and the place of a box.
-    """
-    options: list[list[int]] = []
-    count = len(boxes)
-    wanted = [0] * count
-    for state in group:
-        x, y, tall = state.x, state.y, state.tall
-        gate = _GATE if state.missed_s == 0.0 else _GATE + _GATE_HIDDEN * min(1.0, state.missed_s)
-        reach = (gate + _GATE_YOUNG if state.hits < 3 else gate) * state.length
-        near: list[int] = []
-        place = bisect_left(centres, x - reach)
-        while place < count and centres[place] <= x + reach:
-            if round_of[place] == number:
-                _, top, _, foot = boxes[place]
-                if _GATE_SHORT * tall <= foot - top <= _GATE_TALL * tall:
-                    dy, dy_top = foot - y, top - y + tall
-                    if dy_top * dy_top < dy * dy:
-                        dy = dy_top
-                    dx = centres[place] - x
-                    if dx * dx + dy * dy <= reach * reach:
-                        near.append(place)
-                        wanted[place] += 1
-            place += 1
-        options.append(near)
-    pairs: list[tuple[_State, int]] = []
-    contested: list[int] = []
-    for row, near in enumerate(options):
-        if len(near) == 1 and wanted[near[0]] == 1:
-            pairs.append((group[row], near[0]))
-        elif near:
-            contested.append(row)
-    if contested:
-        from scipy.optimize import linear_sum_assignment
-
-        cost = np.full((len(contested), count), 1e3)
-        for row, index in enumerate(contested):
-            for place in options[index]:
-                cost[row, place] = _cost(group[index], boxes[place])
-        rows, places = linear_sum_assignment(cost)
-        pairs += [
-            (group[contested[row]], place)
-            for row, place in zip(rows.tolist(), places.tolist(), strict=True)
-            if cost[row, place] < 1e3
-        ]
-    return pairs
-
-
-def _cost(state: _State, box: _Box) -> float:
-    """How badly a box fits a track: by the distance of its foot or its top, by its size and by its overlap."""
-    x1, y1, x2, y2 = box
-    x, y, tall, half = state.x, state.y, state.tall, state.wide / 2
-    dy = min(abs(y2 - y), abs(y1 - y + tall))
-    distance = math.hypot((x1 + x2) / 2 - x, dy) / state.length
-    both = max(0.0, min(x2, x + half) - max(x1, x - half)) * max(0.0, min(y2, y) - max(y1, y - tall))
-    overlap = both / ((x2 - x1) * (y2 - y1) + 2 * half * tall - both)
-    return distance + _WEIGHT_SIZE * abs(math.log((y2 - y1) / tall)) + 1.0 - overlap
-
-
-def _is_box(box: _Box) -> bool:
+def _is_box(box: Box) -> bool:
     """Whether a box is finite and not empty."""
     x1, y1, x2, y2 = box
     return x2 > x1 and y2 > y1 and math.isfinite(x1 + y1 + x2 + y2)
