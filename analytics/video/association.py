@@ -33,6 +33,7 @@ class Track:
         history: Ground points (bottom centre) of the frames in which it was seen, oldest first.
         missed_s: Time since it was last seen. [s]
         votes: Sum of scores of each class.
+        score: Score of the box in which it was last seen.
     """
 
     id: int
@@ -40,6 +41,7 @@ class Track:
     history: deque[GroundPoint] = field(default_factory=lambda: deque(maxlen=_HISTORY))
     missed_s: float = 0.0
     votes: dict[str, float] = field(default_factory=dict)
+    score: float = 0.0
 
     @property
     def road_user(self) -> str:

@@ -174,7 +174,7 @@ class Tracker:
         state.hits += 1
         state.seen, state.missed_s = self._frame, 0.0
         track = state.track
-        track.box, track.missed_s = (x - wide / 2, y - tall, x + wide / 2, y), 0.0
+        track.box, track.missed_s, track.score = (x - wide / 2, y - tall, x + wide / 2, y), 0.0, score
         foot = y if y < self._height else self._height
         track.history.append(GroundPoint(self._frame, time_s, x, foot - self._raise_by * tall, tall))
         votes = track.votes
@@ -190,7 +190,7 @@ class Tracker:
         x, wide, tall = (x1 + x2) / 2, x2 - x1, y2 - y1
         y = min(y2, self._height) - self._raise_by * tall
         track.history.append(GroundPoint(self._frame, time_s, x, y, tall))
-        track.votes[label] = score
+        track.votes[label] = track.score = score
         state = State(track, x, y2, wide, tall, max(wide, tall), seen=self._frame, began_x=x, began_y=y2)
         state.established = state.moved = self._confirm_hits <= 1
         self._states.append(state)

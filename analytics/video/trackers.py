@@ -101,6 +101,7 @@ class _LibraryTracker:
                 foot = min(y2, height) - self._raise_by * (y2 - y1)
                 track.history.append(GroundPoint(self._frame, time_s, (x1 + x2) / 2, foot, y2 - y1))
                 label = detections.labels[index]
-                track.votes[label] = track.votes.get(label, 0.0) + float(detections.scores[index])
+                track.score = float(detections.scores[index])
+                track.votes[label] = track.votes.get(label, 0.0) + track.score
         self._tracks = {number: track for number, track in self._tracks.items() if track.missed_s <= _HIDDEN_S}
         return list(self._tracks.values())
