@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
 
 from analytics.video.ground import CountedTrack, GroundPoint, scale_to, split_size
 from analytics.video.source import SourceError
 
-__all__ = ["CountedTrack", "Crossing", "GroundPoint", "Line", "LineCounter", "parse_line"]
+__all__ = ["CountedTrack", "Crossing", "GroundPoint", "Line", "LineCounter", "parse_line", "read_line"]
 
 HYSTERESIS_PX = 4.0
 """Half width of the band around a line in which a point belongs to neither side, where no body height is known. [px]"""
@@ -116,6 +118,49 @@ def parse_line(text: str) -> Line:
             raise SourceError(f"line {name}: both directions are '{parts[4]}'; expected two names; rename one")
         return Line(name, x1, y1, x2, y2, parts[4], parts[5], size)
     return Line(name, x1, y1, x2, y2, size=size)
+
+
+class LineForm(BaseModel):
+    """A line as a pilot file writes it.
+
+    Attributes:
+        name: Name of the line.
+        points: Its two ends, each as x and y. [px]
+        size: Width and height of the picture on which it was drawn; that of the source where it is left out. [px]
+        to_right: Name of the direction from its left side to its right side, looking from the first end to the second.
+        to_left: Name of the other direction.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1)
+    points: tuple[tuple[FiniteFloat, FiniteFloat], tuple[FiniteFloat, FiniteFloat]]
+    size: tuple[PositiveInt, PositiveInt] | None = None
+    to_right: str = Field(default="to_right", min_length=1)
+    to_left: str = Field(default="to_left", min_length=1)
+
+
+def read_line(given: str | Mapping[str, object]) -> Line:
+    """Read a line from text, see `parse_line`, or from a mapping with the fields of `LineForm`.
+
+    Raises:
+        SourceError: The text or the mapping has another form, the two ends coincide, or the directions are the same.
+    """
+    if isinstance(given, str):
+        return parse_line(given)
+    try:
+        form = LineForm.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise SourceError(
+            f"line {given.get('name', '')}: '{place}' is wrong: {first['msg']}; expected name, two points, and if you like "
+            "size, to_right and to_left; correct it"
+        ) from None
+    (x1, y1), (x2, y2) = form.points
+    if (x1, y1) == (x2, y2) or form.to_right == form.to_left:
+        raise SourceError(f"line {form.name}: found 'the same twice'; expected two ends and two directions; correct one")
+    return Line(form.name, x1, y1, x2, y2, form.to_right, form.to_left, form.size)
 
 
 @dataclass(frozen=True)
