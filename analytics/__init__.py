@@ -10,6 +10,11 @@ from collections.abc import Callable
 
 from analytics.sensing.footfall import count_footfall
 from analytics.video.count import count_crossings
+from analytics.video.events import count_events
 
-ANALYTICS: dict[str, Callable[..., None]] = {"count_crossings": count_crossings, "count_footfall": count_footfall}
+ANALYTICS: dict[str, Callable[..., None]] = {
+    "count_crossings": count_crossings,
+    "count_events": count_events,
+    "count_footfall": count_footfall,
+}
 """Analytics by the name a pilot file calls them."""

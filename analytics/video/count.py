@@ -5,21 +5,22 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from analytics.video.lines import Crossing, GroundPoint, Line, LineCounter, parse_line
+from analytics.video.lines import Crossing, GroundPoint, Line, LineCounter, parse_line, read_line
 from analytics.video.source import Source, SourceError, open_source
 
 if TYPE_CHECKING:
     from analytics.lake import Connection
-    from analytics.video.detect import Detector
+    from analytics.video.detect import Detections, Detector
     from analytics.video.source import Frame, Image
     from analytics.video.track import Track
+    from analytics.video.trackers import AnyTracker
 
 __all__ = [
     "ANY",
@@ -37,6 +38,8 @@ ANY = "any"
 """The road user that stands for all."""
 _PRIME_S = 12.0  # length of the start from which a detector learns the empty street [s]
 _PRIME_FRAMES = 24
+_BIRTH = 0.1  # how much surer than any other box one must be to begin a track
+_DOUBTFUL = 1 / 3  # share of the detector's lowest score down to which a box may continue a track
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Counts:
         declared_s: Length that the source declares; the same where it declares none. [s]
         wall_s: Time that counting took. [s]
         uptime: Share of the declared frames that could be read, 0 to 1.
+        size: Width and height of a frame. [px]
     """
 
     source: str
@@ -68,6 +72,7 @@ class Counts:
     declared_s: float
     wall_s: float
     uptime: float
+    size: tuple[int, int] = (0, 0)
 
     def cells(self) -> Iterator[tuple[str, str, str]]:
         """Every line, direction and road user asked for."""
@@ -94,30 +99,70 @@ class Counts:
 class Counting:
     """Finds, follows and counts in frames that are given one at a time, from a file or as they come from a camera."""
 
-    def __init__(self, find: Detector, lines: Sequence[Line]) -> None:
+    def __init__(
+        self,
+        find: Detector | None,
+        lines: Sequence[Line],
+        *,
+        tracker: str = "own",
+        anchor: str = "foot",
+        frame_rate: float = 10.0,
+        follow: AnyTracker | None = None,
+        on_crossing: Callable[[Crossing, Track], None] | None = None,
+    ) -> None:
         """Start without tracks.
 
+        A detector whose scores are confidences is asked for doubtful boxes too: they can continue a track, not begin
+        one.
+
         Args:
-            find: The detector.
-            lines: Lines with different names.
+            find: The detector; None where detections are given to `take`.
+            lines: Lines with different names, in pixels of the source.
+            tracker: Name of the tracker, see `trackers.make_tracker`.
+            anchor: Point of a box that is counted: `foot` or `centre`.
+            frame_rate: Frames per second of the source. [1/s]
+            follow: The tracker itself, instead of its name.
+            on_crossing: Called for each crossing with its track.
 
         Raises:
-            SourceError: Two lines have the same name.
+            SourceError: Two lines have the same name, or the tracker or the anchor is unknown.
         """
-        from analytics.video.track import Tracker
+        from analytics.video.detect import Scored
+        from analytics.video.trackers import make_tracker
 
+        sure_score = birth_score = 0.0
+        if isinstance(find, Scored):
+            sure_score, birth_score = find.min_score, find.min_score + _BIRTH
+            find.min_score *= _DOUBTFUL
         self._find = find
-        self._tracker = Tracker()
+        self._on_crossing = on_crossing
+        self._tracker = follow or make_tracker(
+            tracker, frame_rate=frame_rate, sure_score=sure_score, birth_score=birth_score, anchor=anchor
+        )
         self._counter = LineCounter(lines)
         self._events: list[Crossing] = []
         self._voted: dict[int, str] = {}
 
     def see(self, frame: Frame) -> list[Track]:
         """Take the next frame in; returns the living tracks."""
-        tracks = self._tracker.update(self._find(frame.image), frame.time_s, frame.index)
-        for event in self._counter.update(tracks, frame.index):
+        assert self._find is not None
+        return self.take(self._find(frame.image), frame.time_s, frame.index, frame.image.shape[0])
+
+    def take(self, detections: Detections, time_s: float, index: int, height: float) -> list[Track]:
+        """Take the detections of the next frame in; returns the living tracks.
+
+        Args:
+            detections: What was found in the frame.
+            time_s: Time of the frame. [s]
+            index: Index of the frame.
+            height: Height of the picture. [px]
+        """
+        tracks = self._tracker.update(detections, time_s, index, height=height)
+        for event in self._counter.update(tracks, index):
             self._events.append(event)
             self._voted[event.track_id] = event.road_user
+            if self._on_crossing is not None:
+                self._on_crossing(event, next(track for track in tracks if track.id == event.track_id))
         self._voted.update((track.id, track.road_user) for track in tracks if track.id in self._voted)
         return tracks
 
@@ -136,6 +181,10 @@ def count_source(
     frame_rate: float | None = None,
     on_frame: Callable[[int, int | None, Sequence[Track]], None] | None = None,
     preview: str | None = None,
+    tracker: str = "own",
+    anchor: str = "foot",
+    on_start: Callable[[tuple[int, int]], None] | None = None,
+    on_crossing: Callable[[Crossing, Track], None] | None = None,
 ) -> Counts:
     """Count the crossings of lines in a video, frame by frame; no frame is kept or written.
 
@@ -147,6 +196,10 @@ def count_source(
         frame_rate: Frames per second to believe instead of what the file says. [1/s]
         on_frame: Called after each frame with its index, the number of frames declared (or None) and the living tracks.
         preview: Path of a video to write, with lines, boxes and paths on blank ground.
+        tracker: `own`, or `bytetrack`, `ocsort` or `botsort` of the library `trackers`.
+        anchor: Point of a box that is counted: `foot` (where it touches the ground) or `centre`.
+        on_start: Called once with the width and height of the frames, before the first is counted. [px]
+        on_crossing: Called for each crossing with its track.
 
     Raises:
         SourceError: The source, a line, the detector or a road user cannot be used.
@@ -158,6 +211,7 @@ def count_source(
     forbid_core_dumps()
     with ExitStack() as stack:
         opened = stack.enter_context(open_source(source, frame_rate=frame_rate))
+        lines = [line.fit(opened.size) for line in lines]
         for line in lines:
             _check_inside(line, opened.size)
         find = make_detector(detector, frame_rate=opened.frame_rate)
@@ -166,7 +220,9 @@ def count_source(
         if preview is not None:
             writer = stack.enter_context(PreviewWriter(preview, opened.size, opened.frame_rate, lines))
         _prime(find, opened)
-        counting = Counting(find, lines)
+        if on_start is not None:
+            on_start(opened.size)
+        counting = Counting(find, lines, tracker=tracker, anchor=anchor, frame_rate=opened.frame_rate, on_crossing=on_crossing)
         for frame in opened:
             tracks = counting.see(frame)
             if writer is not None:
@@ -185,6 +241,7 @@ def count_source(
             declared_s=max(opened.frames_read, opened.frames or 0) / opened.frame_rate,
             wall_s=time.perf_counter() - began,
             uptime=opened.uptime,
+            size=opened.size,
         )
 
 
@@ -195,11 +252,13 @@ def count_crossings(
     table: str,
     site_id: str,
     started_at: datetime,
-    lines: Sequence[str],
+    lines: Sequence[str | Mapping[str, object]],
     interval_s: int = 15,
     detector: str = "motion",
     road_users: Sequence[str] = (ANY,),
     frame_rate: float | None = None,
+    tracker: str = "own",
+    anchor: str = "foot",
 ) -> None:
     """Count crossings per interval into a table of the contract `counts_by_interval`.
 
@@ -213,11 +272,15 @@ def count_crossings(
         table: Name of the table.
         site_id: Site that the camera observes.
         started_at: Instant of the first frame, with a time zone.
-        lines: Lines as `NAME=x1,y1,x2,y2[,name_to_right,name_to_left]`.
-        interval_s: Length of an interval; the first starts at `started_at`. [s]
+        lines: Lines as `NAME=x1,y1,x2,y2[,name_to_right,name_to_left][@WIDTHxHEIGHT]`, or as mappings, see
+            `lines.read_line`.
+        interval_s: Length of an interval. Intervals lie on the clock (quarter hours, minutes) where a whole number of
+            them makes a day; otherwise the first starts at `started_at`. [s]
         detector: `motion`, or the path of an ONNX model.
         road_users: Classes to count.
         frame_rate: Frames per second to believe instead of what the file says. [1/s]
+        tracker: Name of the tracker, see `trackers.make_tracker`.
+        anchor: Point of a box that is counted: `foot` or `centre`.
 
     Raises:
         SourceError: A parameter, the source, a line or the detector cannot be used.
@@ -231,12 +294,26 @@ def count_crossings(
     if not lines:
         raise SourceError(f"{source}: lines is '[]'; expected at least 1 line; add NAME=x1,y1,x2,y2")
     counts = count_source(
-        source, [parse_line(line) for line in lines], detector=detector, road_users=road_users, frame_rate=frame_rate
+        source,
+        [read_line(line) for line in lines],
+        detector=detector,
+        road_users=road_users,
+        frame_rate=frame_rate,
+        tracker=tracker,
+        anchor=anchor,
     )
+    write_intervals(connection, counts, table=table, site_id=site_id, started_at=started_at, interval_s=interval_s)
+
+
+def write_intervals(
+    connection: Connection, counts: Counts, *, table: str, site_id: str, started_at: datetime, interval_s: int
+) -> None:
+    """Write counts per interval into a table of the contract `counts_by_interval`, see `count_crossings`."""
     rows = []
-    for index in range(max(1, math.ceil(counts.declared_s / interval_s - 1e-9))):
-        start_s, end_s = index * interval_s, (index + 1) * interval_s
-        uptime = min(1.0, max(0.0, (counts.video_s - start_s) / interval_s))
+    early_s = started_at.timestamp() % interval_s if 86400 % interval_s == 0 else 0.0
+    for index in range(max(1, math.ceil((counts.declared_s + early_s) / interval_s - 1e-9))):
+        start_s, end_s = index * interval_s - early_s, (index + 1) * interval_s - early_s
+        uptime = min(1.0, max(0.0, (min(counts.video_s, end_s) - max(0.0, start_s)) / interval_s))
         start_at = (started_at + timedelta(seconds=start_s)).astimezone(UTC)
         for (line, direction, road_user), crossings in counts.tally(start_s, end_s).items():
             measured = crossings if uptime > 0 else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,17 @@ class Detector(Protocol):
         """Find road users in a BGR picture, shape `(height, width, 3)`."""
 
 
+@runtime_checkable
+class Scored(Protocol):
+    """A detector whose scores are confidences, and that can be asked for less sure boxes too.
+
+    Attributes:
+        min_score: Detections below are dropped.
+    """
+
+    min_score: float
+
+
 class OnnxDetector:
     """A detector in an ONNX file, run on the processor with a fixed number of threads.
 
@@ -73,7 +84,7 @@ class OnnxDetector:
             SourceError: The file is missing, is not ONNX, or has inputs or outputs of another convention.
         """
         self._path = path
-        self._min_score = min_score
+        self.min_score = min_score
         self._classes = dict(enumerate(classes)) if classes is not None else COCO_ROAD_USERS
         self._session = _session(path, threads)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -116,7 +127,7 @@ class OnnxDetector:
         answers = [np.asarray(answer) for answer in self._session.run(self._outputs, {self._input: given})]
         if self._yolox:
             assert self._size is not None
-            boxes, scores, labels = _decode_yolox(answers[0][0], self._size, self._min_score)
+            boxes, scores, labels = _decode_yolox(answers[0][0], self._size, self.min_score)
         else:
             boxes = answers[0].reshape(-1, 4).astype(np.float32)
             scores, labels = answers[1].reshape(-1).astype(np.float32), answers[2].reshape(-1).astype(np.int64)
@@ -124,7 +135,7 @@ class OnnxDetector:
             raise SourceError(
                 f"{self._path}: a frame gave '{len(boxes)} boxes'; expected as many finite scores and labels; correct the model"
             )
-        keep = (scores >= self._min_score) & np.isin(labels, list(self._classes))
+        keep = (scores >= self.min_score) & np.isin(labels, list(self._classes))
         boxes, scores, labels = boxes[keep] * scale, scores[keep], labels[keep]
         chosen = _suppress(boxes, scores, labels) if self._yolox else np.arange(len(boxes))
         return Detections(

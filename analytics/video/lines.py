@@ -1,16 +1,23 @@
-"""Lines, ground points, and what a crossing is."""
+"""Lines, and what a crossing is."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Reversible, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
+
+from analytics.video.ground import CountedTrack, GroundPoint, scale_to, split_size
 from analytics.video.source import SourceError
 
+__all__ = ["CountedTrack", "Crossing", "GroundPoint", "Line", "LineCounter", "parse_line", "read_line"]
+
 HYSTERESIS_PX = 4.0
-"""Half width of the band around a line in which a point belongs to neither side. [px]"""
+"""Half width of the band around a line in which a point belongs to neither side, where no body height is known. [px]"""
+HYSTERESIS = 0.05
+"""The same where the height of the road user's box is known: what a detected ground point jitters by. [body heights]"""
+_LEAST_PX = 1.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,7 @@ class Line:
         y2: Second point, vertical, downwards. [px]
         to_right: Name of the direction from the left side to the right side.
         to_left: Name of the other direction.
+        size: Width and height of the picture on which the line was drawn; None where it is that of the source. [px]
     """
 
     name: str
@@ -38,6 +46,22 @@ class Line:
     y2: float
     to_right: str = "to_right"
     to_left: str = "to_left"
+    size: tuple[float, float] | None = None
+
+    def fit(self, size: tuple[float, float]) -> Line:
+        """The line on a picture of another size.
+
+        Args:
+            size: Width and height of the source's pictures. [px]
+
+        Raises:
+            SourceError: The picture on which the line was drawn has another shape, so that the line would not fit.
+        """
+        if self.size is None:
+            return self
+        across, down = scale_to(f"line {self.name}", self.size, size)
+        ends = (self.x1 * across, self.y1 * down, self.x2 * across, self.y2 * down)
+        return Line(self.name, *ends, self.to_right, self.to_left)
 
     def side(self, x: float, y: float) -> float:
         """Signed distance of a point from the endless line, in pixels: positive on the right side.
@@ -61,7 +85,9 @@ class Line:
 
 
 def parse_line(text: str) -> Line:
-    """Read a line from `NAME=x1,y1,x2,y2[,name_to_right,name_to_left]`, in pixels of the source.
+    """Read a line from `NAME=x1,y1,x2,y2[,name_to_right,name_to_left][@WIDTHxHEIGHT]`.
+
+    The coordinates are pixels of a picture of that size; without it, of the source.
 
     Raises:
         SourceError: The text has another form, a coordinate is not a finite number, or the two points coincide.
@@ -71,6 +97,7 @@ def parse_line(text: str) -> Line:
         'eastbound'
     """
     form = "NAME=x1,y1,x2,y2[,name_to_right,name_to_left]"
+    text, size = split_size(text, "line")
     name, equals, rest = text.partition("=")
     parts = [part.strip() for part in rest.split(",")]
     name = name.strip()
@@ -89,25 +116,51 @@ def parse_line(text: str) -> Line:
     if len(parts) == 6:
         if parts[4] == parts[5]:
             raise SourceError(f"line {name}: both directions are '{parts[4]}'; expected two names; rename one")
-        return Line(name, x1, y1, x2, y2, parts[4], parts[5])
-    return Line(name, x1, y1, x2, y2)
+        return Line(name, x1, y1, x2, y2, parts[4], parts[5], size)
+    return Line(name, x1, y1, x2, y2, size=size)
 
 
-@dataclass(frozen=True)
-class GroundPoint:
-    """Where a road user touches the ground (bottom centre of its box) in one frame.
+class LineForm(BaseModel):
+    """A line as a pilot file writes it.
 
     Attributes:
-        frame: Index of the frame, from 0.
-        time_s: Time of the frame. [s]
-        x: Horizontal position. [px]
-        y: Vertical position, downwards. [px]
+        name: Name of the line.
+        points: Its two ends, each as x and y. [px]
+        size: Width and height of the picture on which it was drawn; that of the source where it is left out. [px]
+        to_right: Name of the direction from its left side to its right side, looking from the first end to the second.
+        to_left: Name of the other direction.
     """
 
-    frame: int
-    time_s: float
-    x: float
-    y: float
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1)
+    points: tuple[tuple[FiniteFloat, FiniteFloat], tuple[FiniteFloat, FiniteFloat]]
+    size: tuple[PositiveInt, PositiveInt] | None = None
+    to_right: str = Field(default="to_right", min_length=1)
+    to_left: str = Field(default="to_left", min_length=1)
+
+
+def read_line(given: str | Mapping[str, object]) -> Line:
+    """Read a line from text, see `parse_line`, or from a mapping with the fields of `LineForm`.
+
+    Raises:
+        SourceError: The text or the mapping has another form, the two ends coincide, or the directions are the same.
+    """
+    if isinstance(given, str):
+        return parse_line(given)
+    try:
+        form = LineForm.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise SourceError(
+            f"line {given.get('name', '')}: '{place}' is wrong: {first['msg']}; expected name, two points, and if you like "
+            "size, to_right and to_left; correct it"
+        ) from None
+    (x1, y1), (x2, y2) = form.points
+    if (x1, y1) == (x2, y2) or form.to_right == form.to_left:
+        raise SourceError(f"line {form.name}: found 'the same twice'; expected two ends and two directions; correct one")
+    return Line(form.name, x1, y1, x2, y2, form.to_right, form.to_left, form.size)
 
 
 @dataclass(frozen=True)
@@ -121,6 +174,11 @@ class Crossing:
         track_id: Track that crossed; unique within one count only.
         time_s: Instant at which the ground point met the line, interpolated between frames. [s]
         frame: Index of the first frame on the other side.
+        x: Where the line was met, horizontal. [px]
+        y: Where the line was met, vertical, downwards. [px]
+        vx: Speed at the line to the right. [px/s]
+        vy: Speed at the line downwards. [px/s]
+        tall: Height of the road user's box there; 0 where it is not known. [px]
     """
 
     line: str
@@ -129,22 +187,11 @@ class Crossing:
     track_id: int
     time_s: float
     frame: int
-
-
-class CountedTrack(Protocol):
-    """What the counter reads of a track."""
-
-    @property
-    def id(self) -> int:
-        """Identity of the track."""
-
-    @property
-    def road_user(self) -> str:
-        """Class of the road user."""
-
-    @property
-    def history(self) -> Reversible[GroundPoint]:
-        """Ground points, oldest first."""
+    x: float = math.nan
+    y: float = math.nan
+    vx: float = math.nan
+    vy: float = math.nan
+    tall: float = 0.0
 
 
 @dataclass
@@ -157,23 +204,28 @@ class _Passage:
     met_at_s: float = math.nan
     met_frame: int = -1
     met_inside: bool = False
+    met_x: float = math.nan
+    met_y: float = math.nan
+    vx: float = math.nan
+    vy: float = math.nan
 
 
 class LineCounter:
     """Counts crossings of lines by tracks.
 
-    A track has crossed when its ground point has been at least `hysteresis_px` away from the line on one side and
-    later as far on the other side, and when it last met the line between the two end points. A point that jitters on
-    the line therefore counts once, one that walks round an end not at all, and one that really walks back and forth
-    each time.
+    A track has crossed when its ground point has been far enough away from the line on one side and later as far on
+    the other side, where far enough is a twentieth of the road user's height, and when it last met the line between
+    the two end points. A point that jitters on the line therefore counts once, one that walks round an end not at
+    all, and one that really walks back and forth each time.
     """
 
-    def __init__(self, lines: Sequence[Line], *, hysteresis_px: float = HYSTERESIS_PX) -> None:
+    def __init__(self, lines: Sequence[Line], *, hysteresis_px: float | None = None) -> None:
         """Start counting.
 
         Args:
             lines: Lines with different names.
-            hysteresis_px: Half width of the band around a line inside which a point belongs to no side. [px]
+            hysteresis_px: Half width of the band around a line inside which a point belongs to no side; by default
+                a twentieth of the height of the road user. [px]
 
         Raises:
             SourceError: Two lines have the same name.
@@ -222,6 +274,9 @@ class LineCounter:
             passages = [_Passage(point, line.side(point.x, point.y)) for line in self._lines]
             self._passages[track_id] = passages
         found = []
+        band = self._hysteresis_px
+        if band is None:
+            band = max(_LEAST_PX, HYSTERESIS * point.tall) if point.tall > 0 else HYSTERESIS_PX
         for line, passage in zip(self._lines, passages, strict=True):
             distance = line.side(point.x, point.y)
             if passage.distance * distance < 0 or (passage.distance == 0) != (distance == 0):
@@ -231,11 +286,16 @@ class LineCounter:
                 passage.met_at_s = before.time_s + share * (point.time_s - before.time_s)
                 passage.met_frame = point.frame
                 passage.met_inside = line.is_beside(x, y)
-            if abs(distance) >= self._hysteresis_px:
+                passage.met_x, passage.met_y = x, y
+                lapse = point.time_s - before.time_s
+                if lapse > 0:
+                    passage.vx, passage.vy = (point.x - before.x) / lapse, (point.y - before.y) / lapse
+            if abs(distance) >= band:
                 side = 1 if distance > 0 else -1
                 if passage.side == -side and passage.met_inside:
                     direction = line.to_right if side > 0 else line.to_left
-                    found.append(Crossing(line.name, direction, road_user, track_id, passage.met_at_s, passage.met_frame))
+                    met = (passage.met_at_s, passage.met_frame, passage.met_x, passage.met_y, passage.vx, passage.vy)
+                    found.append(Crossing(line.name, direction, road_user, track_id, *met, point.tall))
                 passage.side = side
             passage.point, passage.distance = point, distance
         return found

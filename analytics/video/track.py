@@ -3,195 +3,200 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
+from analytics.video.association import ERROR, Box, State, Track, assign
 from analytics.video.detect import Detections
 from analytics.video.lines import GroundPoint
 
-_HISTORY = 64  # points kept of a track; the counter reads them every frame
-_ACCELERATION = 1.0  # how far a walking person departs from constant velocity [body heights/s2]
-_ERROR = 0.06  # how far a detected ground point lies off [body heights]
+__all__ = ["ANCHORS", "Track", "Tracker"]
 
-
-@dataclass
-class Track:
-    """One road user as followed so far.
-
-    Attributes:
-        id: Identity, unique within one tracker.
-        box: Latest box x1, y1, x2, y2, predicted where the road user is hidden. [px]
-        history: Ground points (bottom centre) of the frames in which it was seen, oldest first.
-        missed_s: Time since it was last seen. [s]
-        votes: Sum of scores of each class.
-    """
-
-    id: int
-    box: tuple[float, float, float, float]
-    history: deque[GroundPoint] = field(default_factory=lambda: deque(maxlen=_HISTORY))
-    missed_s: float = 0.0
-    votes: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def road_user(self) -> str:
-        """Class by vote over the whole track."""
-        return max(sorted(self.votes), key=lambda label: self.votes[label])
-
-    @property
-    def label(self) -> str:
-        """The same as `road_user`."""
-        return self.road_user
-
-
-@dataclass
-class _State:
-    """Constant-velocity Kalman state of one track; both axes share one covariance."""
-
-    track: Track
-    x: float
-    y: float
-    wide: float
-    tall: float
-    vx: float = 0.0
-    vy: float = 0.0
-    p_xx: float = 0.0
-    p_xv: float = 0.0
-    p_vv: float = 0.0
-    hits: int = 1
-    confirmed: bool = False
-
-    def predict(self, dt: float) -> None:
-        """Move on by a time step."""
-        self.x += self.vx * dt
-        self.y += self.vy * dt
-        q = (_ACCELERATION * self.tall) ** 2
-        self.p_xx += 2 * dt * self.p_xv + dt * dt * self.p_vv + q * dt**4 / 4
-        self.p_xv += dt * self.p_vv + q * dt**3 / 2
-        self.p_vv += q * dt * dt
-
-    def correct(self, x: float, y: float, wide: float, tall: float) -> None:
-        """Take a measurement in."""
-        r = (_ERROR * self.tall) ** 2
-        k_x, k_v = self.p_xx / (self.p_xx + r), self.p_xv / (self.p_xx + r)
-        dx, dy = x - self.x, y - self.y
-        self.x, self.y = self.x + k_x * dx, self.y + k_x * dy
-        self.vx, self.vy = self.vx + k_v * dx, self.vy + k_v * dy
-        self.p_vv -= k_v * self.p_xv
-        self.p_xv *= 1 - k_x
-        self.p_xx *= 1 - k_x
-        self.wide += 0.25 * (wide - self.wide)
-        self.tall += 0.25 * (tall - self.tall)
-        self.hits += 1
-
-    def box(self) -> tuple[float, float, float, float]:
-        """The box as predicted or corrected."""
-        return (self.x - self.wide / 2, self.y - self.tall, self.x + self.wide / 2, self.y)
+ANCHORS = {"foot": 0.0, "centre": 0.5}
+"""Points of a box that can be counted, with their height above its lower edge. [box heights]"""
+_ACCELERATION = 1.0  # how far a walking person departs from constant velocity [body lengths/s2]
+_ACCELERATION_BY_SPEED = 0.5  # the same for a vehicle, whose speed on the picture shrinks with its distance [1/s]
+_CUT = 0.7  # a box below this share of the usual height has its top or its foot hidden
+_TWIN = 0.7  # share of the smaller of two boxes that the other covers, where both are on one road user
+_MOVED = 0.25  # a road user is reported once it has moved so far [body lengths]
+_VARIANCE = ERROR**2
+_TAKEN = 2
 
 
 class Tracker:
-    """Follows boxes by constant velocity and an optimal assignment in each frame.
+    """Follows boxes by constant velocity and an optimal assignment in each frame, sure boxes before doubtful ones.
 
-    Distances are measured in body heights, so that the same settings serve near and far, and times in seconds, so
-    that they serve 7 and 25 frames per second.
+    Distances are measured in body lengths (the longer side of the box), so that the same settings serve near and far,
+    walkers and lorries, and times in seconds, so that they serve 5 and 30 frames per second. What never moves, such
+    as a bollard that looks like a person or a parked car, is not reported; what begins to move is, with the points
+    from before.
+
+    Source:
+        Boxes of low score in a second round: ByteTrack (Zhang et al., 2022).
     """
 
-    def __init__(self, *, confirm_hits: int = 3, hidden_s: float = 1.6) -> None:
+    def __init__(
+        self,
+        *,
+        confirm_hits: int = 3,
+        hidden_s: float = 1.6,
+        sure_score: float = 0.0,
+        birth_score: float = 0.0,
+        anchor: str = "foot",
+    ) -> None:
         """Start without tracks.
 
         Args:
             confirm_hits: Frames in which a road user must be seen before it is reported; its earlier points are kept.
             hidden_s: How long a road user may be hidden before its track ends. [s]
+            sure_score: Boxes below can only continue a track for which no better box was found.
+            birth_score: Boxes below begin no track.
+            anchor: Which point of a box the histories hold: `foot` (bottom centre, where it touches the ground) or
+                `centre`.
         """
+        self._raise_by = ANCHORS[anchor]
         self._confirm_hits = confirm_hits
         self._hidden_s = hidden_s
-        self._states: list[_State] = []
+        self._sure_score = sure_score
+        self._birth_score = birth_score
+        self._states: list[State] = []
         self._time_s: float | None = None
         self._next_id = 1
         self._frame = -1
+        self._height = math.inf
 
-    def update(self, detections: Detections, time_s: float, frame: int | None = None) -> list[Track]:
+    def update(
+        self, detections: Detections, time_s: float, frame: int | None = None, *, height: float = math.inf
+    ) -> list[Track]:
         """Take the detections of the next frame in.
 
         Args:
             detections: What the detector found.
             time_s: Time of the frame, later than that of the last call. [s]
             frame: Index of the frame; by default one more than at the last call.
+            height: Height of the picture: whose feet are below it is counted at its lower edge. [px]
 
         Returns:
             Every confirmed track that has not ended, also one that is hidden at the moment.
         """
         self._frame = self._frame + 1 if frame is None else frame
+        self._height = height
         dt = 0.0 if self._time_s is None else time_s - self._time_s
         self._time_s = time_s
+        found = detections.boxes.tolist()
+        order = sorted(range(len(found)), key=[box[0] + box[2] for box in found].__getitem__)
+        if not all(x2 > x1 and y2 > y1 and math.isfinite(x1 + y1 + x2 + y2) for x1, y1, x2, y2 in found):
+            order = [i for i in order if _is_box(found[i])]
+        boxes: list[Box] = [found[i] for i in order]
+        centres = [(box[0] + box[2]) / 2 for box in boxes]
+        scores, labels = detections.scores.tolist(), detections.labels
+        round_of = [0 if scores[i] >= self._sure_score else 1 for i in order]
+        self._predict(dt)
+        old = [state for state in self._states if state.established]
+        young = [state for state in self._states if not state.established] if len(old) < len(self._states) else []
+        for number in (0, 1):
+            for tracks in (old, young) if number in round_of else ():
+                group = [state for state in tracks if state.seen != self._frame] if number else tracks
+                for state, place in assign(group, centres, boxes, round_of, number) if group else ():
+                    round_of[place] = _TAKEN
+                    index = order[place]
+                    self._see(state, boxes[place], labels[index], scores[index], time_s)
+        if old or young:
+            frame = self._frame
+            self._states = [s for s in self._states if s.seen == frame or self._lives_on(s, time_s, dt)]
+        for place, index in enumerate(order):
+            if round_of[place] == 0 and scores[index] >= self._birth_score and not self._is_twin(boxes[place]):
+                self._begin(boxes[place], labels[index], scores[index], time_s)
+        return [state.track for state in self._states if state.moved]
+
+    def _predict(self, dt: float) -> None:
+        """Move every track on by a time step."""
+        least, by_speed = _ACCELERATION**2, _ACCELERATION_BY_SPEED**2
+        half_dt2 = dt * dt / 2
         for state in self._states:
-            state.predict(dt)
-        boxes = detections.boxes.astype(np.float64)
-        free = list(range(len(boxes)))
-        for confirmed in (True, False):
-            group = [state for state in self._states if state.confirmed == confirmed]
-            for state, column in self._assign(group, boxes, free):
-                free.remove(column)
-                self._see(state, boxes[column], detections, column, time_s)
-        for state in self._states:
-            if state.track.history[-1].frame != self._frame:
-                state.track.missed_s = time_s - state.track.history[-1].time_s
-                state.track.box = state.box()
-        self._states = [
-            state
-            for state in self._states
-            if state.track.missed_s <= (self._hidden_s if state.confirmed else min(self._hidden_s, 2.5 * dt))
-        ]
-        for column in free:
-            self._begin(boxes[column], detections, column, time_s)
-        return [state.track for state in self._states if state.confirmed]
+            vx, vy = state.vx, state.vy
+            length = state.length
+            q = least + by_speed * (vx * vx + vy * vy) / (length * length)
+            state.x += vx * dt
+            state.y += vy * dt
+            p_xv, p_vv = state.p_xv, state.p_vv
+            half = q * half_dt2
+            state.p_xx += dt * (2 * p_xv + dt * (p_vv + half / 2))
+            state.p_xv = p_xv + dt * (p_vv + half)
+            state.p_vv = p_vv + 2 * half
 
-    def _assign(self, group: list[_State], boxes: npt.NDArray[np.float64], free: list[int]) -> list[tuple[_State, int]]:
-        """Pair tracks with detections at the least total cost, within a gate."""
-        from scipy.optimize import linear_sum_assignment
-
-        if not group or not free:
-            return []
-        predicted = np.array([state.box() for state in group])
-        offered = boxes[free]
-        tall = np.array([state.tall for state in group])[:, None]
-        dx = (offered[:, 0] + offered[:, 2])[None, :] / 2 - (predicted[:, 0] + predicted[:, 2])[:, None] / 2
-        dy = offered[None, :, 3] - predicted[:, None, 3]
-        dy_top = offered[None, :, 1] - predicted[:, None, 1]
-        dy = np.where(np.abs(dy) < np.abs(dy_top), dy, dy_top)
-        distance = np.hypot(dx, dy) / tall
-        ratio = np.abs(np.log((offered[:, 3] - offered[:, 1])[None, :] / tall))
-        gate = np.array([0.35 + 0.25 * min(1.0, state.track.missed_s) + (0.25 if state.hits < 3 else 0.0) for state in group])
-        cost = distance + 0.25 * ratio
-        cost[(distance > gate[:, None]) | (ratio > 0.9)] = 1e3
-        rows, columns = linear_sum_assignment(cost)
-        return [
-            (group[row], free[column])
-            for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
-            if cost[row, column] < 1e3
-        ]
-
-    def _see(self, state: _State, box: npt.NDArray[np.float64], detections: Detections, column: int, time_s: float) -> None:
-        x1, y1, x2, y2 = box.tolist()
-        state.correct((x1 + x2) / 2, y2, x2 - x1, y2 - y1)
+    def _lives_on(self, state: State, time_s: float, dt: float) -> bool:
+        """Whether a track that was not seen goes on; it is where it was predicted to be."""
         track = state.track
-        track.box, track.missed_s = state.box(), 0.0
-        track.history.append(GroundPoint(self._frame, time_s, state.x, state.y))
-        label, score = detections.labels[column], float(detections.scores[column])
-        track.votes[label] = track.votes.get(label, 0.0) + score
-        state.confirmed = state.confirmed or state.hits >= self._confirm_hits
+        state.missed_s = track.missed_s = time_s - track.history[-1].time_s
+        if state.moved:
+            track.box = state.box()
+        return track.missed_s <= (self._hidden_s if state.established else min(self._hidden_s, 2.5 * dt))
 
-    def _begin(self, box: npt.NDArray[np.float64], detections: Detections, column: int, time_s: float) -> None:
-        x1, y1, x2, y2 = box.tolist()
-        if not (math.isfinite(x1 + y1 + x2 + y2) and x2 > x1 and y2 > y1):
-            return
-        track = Track(self._next_id, (x1, y1, x2, y2))
+    def _is_twin(self, box: Box) -> bool:
+        """Whether a box lies on a road user that is seen in this frame."""
+        x1, y1, x2, y2 = box
+        for state in self._states:
+            if state.seen == self._frame:
+                u1, v1, u2, v2 = state.track.box
+                if u1 < x2 and x1 < u2 and v1 < y2 and y1 < v2:
+                    both = (min(x2, u2) - max(x1, u1)) * (min(y2, v2) - max(y1, v1))
+                    if both > _TWIN * min((x2 - x1) * (y2 - y1), (u2 - u1) * (v2 - v1)):
+                        return True
+        return False
+
+    def _see(self, state: State, box: Box, label: str, score: float, time_s: float) -> None:
+        x1, y1, x2, y2 = box
+        wide, tall = state.wide, state.tall
+        share = 0.25
+        if y2 - y1 < _CUT * tall and state.hits >= 3:
+            share = 0.05
+            if abs(y1 - state.y + tall) < abs(y2 - state.y):
+                y2 = y1 + tall
+                tall += share * (box[3] - y2)
+            else:
+                tall += share * (y2 - y1 - tall)
+        else:
+            tall += share * (y2 - y1 - tall)
+        wide += share * (x2 - x1 - wide)
+        p_xx, p_xv = state.p_xx, state.p_xv
+        total = p_xx + _VARIANCE
+        k_x, k_v = p_xx / total, p_xv / total
+        x, y = state.x, state.y
+        dx, dy = (x1 + x2) / 2 - x, y2 - y
+        x += k_x * dx
+        y += k_x * dy
+        state.x, state.y, state.wide, state.tall = x, y, wide, tall
+        state.length = tall if tall > wide else wide
+        state.vx += k_v * dx
+        state.vy += k_v * dy
+        state.p_vv -= k_v * p_xv
+        state.p_xv = p_xv * (1 - k_x)
+        state.p_xx = p_xx * (1 - k_x)
+        state.hits += 1
+        state.seen, state.missed_s = self._frame, 0.0
+        track = state.track
+        track.box, track.missed_s, track.score = (x - wide / 2, y - tall, x + wide / 2, y), 0.0, score
+        foot = y if y < self._height else self._height
+        track.history.append(GroundPoint(self._frame, time_s, x, foot - self._raise_by * tall, tall))
+        votes = track.votes
+        votes[label] = votes.get(label, 0.0) + score
+        if not state.moved and state.hits >= self._confirm_hits:
+            state.established = True
+            state.moved = math.hypot(state.x - state.began_x, state.y - state.began_y) >= _MOVED * state.length
+
+    def _begin(self, box: Box, label: str, score: float, time_s: float) -> None:
+        x1, y1, x2, y2 = box
+        track = Track(self._next_id, box)
         self._next_id += 1
-        x, tall = (x1 + x2) / 2, y2 - y1
-        track.history.append(GroundPoint(self._frame, time_s, x, y2))
-        track.votes[detections.labels[column]] = float(detections.scores[column])
-        state = _State(track, x, y2, x2 - x1, tall, p_xx=(_ERROR * tall) ** 2, p_vv=(0.8 * tall) ** 2)
-        state.confirmed = self._confirm_hits <= 1
+        x, wide, tall = (x1 + x2) / 2, x2 - x1, y2 - y1
+        y = min(y2, self._height) - self._raise_by * tall
+        track.history.append(GroundPoint(self._frame, time_s, x, y, tall))
+        track.votes[label] = track.score = score
+        state = State(track, x, y2, wide, tall, max(wide, tall), seen=self._frame, began_x=x, began_y=y2)
+        state.established = state.moved = self._confirm_hits <= 1
         self._states.append(state)
+
+
+def _is_box(box: Box) -> bool:
+    """Whether a box is finite and not empty."""
+    x1, y1, x2, y2 = box
+    return x2 > x1 and y2 > y1 and math.isfinite(x1 + y1 + x2 + y2)
