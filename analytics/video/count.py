@@ -284,9 +284,7 @@ def _check_inside(line: Line, size: tuple[int, int]) -> None:
 
 def _check_road_users(road_users: Sequence[str], detector: str, find: Detector) -> None:
     """Refuse a class that the detector cannot tell."""
-    from analytics.video.detect import OnnxDetector
-
-    known = (ANY, *(find.road_users if isinstance(find, OnnxDetector) else ()))
+    known = (ANY, *getattr(find, "road_users", ()))
     if not road_users:
         raise SourceError(f"{detector}: road users are '[]'; expected at least one of {', '.join(known)}; add one")
     for road_user in road_users:
