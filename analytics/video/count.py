@@ -109,12 +109,16 @@ class Counting:
         self._find = find
         self._tracker = Tracker()
         self._counter = LineCounter(lines)
+        self._tracks: list[Track] = []
         self._events: list[Crossing] = []
         self._voted: dict[int, str] = {}
 
     def see(self, frame: Frame) -> list[Track]:
         """Take the next frame in; returns the living tracks."""
-        tracks = self._tracker.update(self._find(frame.image), frame.time_s, frame.index)
+        found = self._find(frame.image)
+        if not found.is_fresh:
+            return self._tracks
+        tracks = self._tracks = self._tracker.update(found, frame.time_s, frame.index)
         for event in self._counter.update(tracks, frame.index):
             self._events.append(event)
             self._voted[event.track_id] = event.road_user

@@ -22,11 +22,13 @@ class Detections:
         boxes: Boxes x1, y1, x2, y2, shape `(n, 4)`. [px]
         scores: Confidence of each, shape `(n,)`, 0 to 1.
         labels: Road-user class of each; `any` where the detector cannot tell.
+        is_fresh: Whether the detector looked at this frame; if not, these are what it found last.
     """
 
     boxes: Float
     scores: Float
     labels: tuple[str, ...]
+    is_fresh: bool = True
 
 
 class Detector(Protocol):
