@@ -140,13 +140,17 @@ class Counting:
             tracker, frame_rate=frame_rate, sure_score=sure_score, birth_score=birth_score, anchor=anchor
         )
         self._counter = LineCounter(lines)
+        self._tracks: list[Track] = []
         self._events: list[Crossing] = []
         self._voted: dict[int, str] = {}
 
     def see(self, frame: Frame) -> list[Track]:
         """Take the next frame in; returns the living tracks."""
         assert self._find is not None
-        return self.take(self._find(frame.image), frame.time_s, frame.index, frame.image.shape[0])
+        found = self._find(frame.image)
+        if not found.is_fresh:
+            return self._tracks
+        return self.take(found, frame.time_s, frame.index, frame.image.shape[0])
 
     def take(self, detections: Detections, time_s: float, index: int, height: float) -> list[Track]:
         """Take the detections of the next frame in; returns the living tracks.
@@ -157,7 +161,7 @@ class Counting:
             index: Index of the frame.
             height: Height of the picture. [px]
         """
-        tracks = self._tracker.update(detections, time_s, index, height=height)
+        tracks = self._tracks = self._tracker.update(detections, time_s, index, height=height)
         for event in self._counter.update(tracks, index):
             self._events.append(event)
             self._voted[event.track_id] = event.road_user
@@ -361,9 +365,7 @@ def _check_inside(line: Line, size: tuple[int, int]) -> None:
 
 def _check_road_users(road_users: Sequence[str], detector: str, find: Detector) -> None:
     """Refuse a class that the detector cannot tell."""
-    from analytics.video.detect import OnnxDetector
-
-    known = (ANY, *(find.road_users if isinstance(find, OnnxDetector) else ()))
+    known = (ANY, *getattr(find, "road_users", ()))
     if not road_users:
         raise SourceError(f"{detector}: road users are '[]'; expected at least one of {', '.join(known)}; add one")
     for road_user in road_users:

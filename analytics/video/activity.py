@@ -1,0 +1,61 @@
+"""Where and when something changes: a cheap look at a small grey picture, before any network is asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+_ACROSS = 192  # width of the small picture: a far pedestrian of 12 px in a frame of 768 is 3 px wide in it
+_FLOOR, _NOISE = 8.0, 5.0  # what differs by this many grey values, and by so many times the usual difference, has changed
+_SUDDEN = 0.4  # where more than this share of the picture changes at once, it is the light or the camera
+
+
+class Activity:
+    """Tells what has changed since the network last looked at each place.
+
+    There is no learned background: what creeps adds up until it is looked at, and what has passed leaves no trail.
+    """
+
+    def __init__(self) -> None:
+        """Start without a picture."""
+        self._then: npt.NDArray[np.float32] | None = None
+        self._now: npt.NDArray[np.float32] = np.zeros((0, 0), np.float32)
+
+    def __call__(self, image: Image) -> tuple[Mask, bool]:
+        """Look at the next frame.
+
+        Args:
+            image: BGR picture, shape `(height, width, 3)`.
+
+        Returns:
+            Which pixels of the small picture have changed, and whether nothing can be said: the first frame, or one in
+            which the light or the camera has changed as a whole.
+        """
+        import cv2
+
+        step = max(1, image.shape[1] // _ACROSS)
+        self._now = cv2.blur(np.ascontiguousarray(image[::step, ::step, 1]), (3, 3)).astype(np.float32)
+        if self._then is None or self._then.shape != self._now.shape:
+            return np.ones(self._now.shape, bool), True
+        difference = self._now - self._then
+        difference -= np.median(difference[::4, ::4])  # the light of the whole street
+        difference = np.abs(difference)
+        limit = _FLOOR + _NOISE * float(np.median(difference[::4, ::4]))
+        changed = np.asarray(difference > limit)
+        return changed, bool(np.count_nonzero(changed) > _SUDDEN * changed.size)
+
+    def looked(self, rims: npt.NDArray[np.float32] | None = None) -> None:
+        """Say where the network has looked at the latest frame.
+
+        Args:
+            rims: Rectangles x1, y1, x2, y2 as shares of the picture's sides, shape `(n, 4)`; None for all of it.
+        """
+        if rims is None or self._then is None:
+            self._then = self._now
+            return
+        height, width = self._now.shape
+        for x1, y1, x2, y2 in np.rint(rims * np.array([width, height] * 2)).astype(int).tolist():
+            self._then[max(0, y1) : y2, max(0, x1) : x2] = self._now[max(0, y1) : y2, max(0, x1) : x2]
