@@ -21,6 +21,7 @@ _WORKING_WIDTH = 384  # pixels across; finer detail does not help a silhouette a
 _SPLIT_WIDE, _SPLIT_TALL, _SPLIT_AREA = 1.35, 1.25, 1.3  # a blob this much larger than usual may hold several people
 _LOOK_BACK_S = 0.5  # how often blobs are compared with those of a second ago [s]
 _BACK = 2  # a second, in such steps; the background is updated as often
+_NO_SHADOWS = 0.02  # share of what differs below which shadows do not matter
 _SPECK = 0.15  # share of a body's area below which a blob is ground
 
 
@@ -43,6 +44,7 @@ class MotionDetector:
         self._street = Background(frame_rate)
         self._frame_s = 1.0 / frame_rate
         self._since_s, self._looks = 0.0, 0
+        self._shadows = 0.1  # share of what differs that is shadow
         self._last: list[tuple[float, float, float, float]] = []
         self._earlier: deque[list[Blob]] = deque(maxlen=_BACK)
 
@@ -78,7 +80,7 @@ class MotionDetector:
         import cv2
 
         small, still, difference, mask = self._street.difference(small)
-        body = drop_shadows(mask, small, still, self.scale)
+        body = self._without_shadows(mask, small, still)
         body = cv2.morphologyEx(body, cv2.MORPH_CLOSE, np.ones((5, 3), np.uint8))
         parts = blobs(body, 12)
         if self.scale.known:
@@ -92,6 +94,18 @@ class MotionDetector:
             self._look_back(small, still, mask, parts)
             self._since_s = 0.0
         return found
+
+    def _without_shadows(self, mask: MatLike, small: Image, still: MatLike) -> MatLike:
+        """The mask without shadows; under a grey sky, where none were seen lately, they are looked for now and then only."""
+        import cv2
+
+        if self._shadows < _NO_SHADOWS and self._since_s > 0:
+            return mask
+        body = drop_shadows(mask, small, still, self.scale)
+        whole = cv2.countNonZero(mask)
+        if whole:
+            self._shadows += 0.25 * (1 - cv2.countNonZero(body) / whole - self._shadows)
+        return body
 
     def _shrink(self, image: Image) -> tuple[Image, float]:
         """The picture at working size, and how many source pixels one of its pixels is wide."""
