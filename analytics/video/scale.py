@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-_TALLER = 0.6  # weight of a blob above the line: it may hold two people, one below it is rarely less than one
+_TALLER = 0.3  # weight of a blob above the line: it may hold two people, one below it is rarely less than one
 _ROWS = 15.0  # spread of the seen feet from which the picture's own slope counts more than the usual one [px]
 
 
@@ -33,7 +33,7 @@ class PersonScale:
         upright = 1.4 <= tall / wide <= 5.0
         self._upright += 0.05 * (upright - self._upright)
         if not upright:
-            self.known = self.known and self._upright > 0.4
+            self.known = self.known and self._upright > 0.6
             return
         if self.known and not 0.55 <= tall / self.at(foot)[0] <= 2.5:
             return
