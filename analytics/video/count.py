@@ -346,7 +346,7 @@ def _prime(find: Detector, source: Source) -> None:
         for frame in islice(source, 0, available, step):
             yield frame.image
 
-    find.prime(pictures())
+    find.prime(pictures(), seconds=available / source.frame_rate)
 
 
 def _check_inside(line: Line, size: tuple[int, int]) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-_TALLER = 0.6  # weight of a blob above the line: it may hold two people, one below it is rarely less than one
+_TALLER = 0.3  # weight of a blob above the line: it may hold two people, one below it is rarely less than one
 _ROWS = 15.0  # spread of the seen feet from which the picture's own slope counts more than the usual one [px]
 
 
@@ -20,17 +20,26 @@ class PersonScale:
         self._aspect = 0.4
         self._middle = 0.0
         self._new = 0
+        self._upright = 0.5  # share of upright shapes among the latest
         self.known = False
 
     def learn(self, foot: float, tall: float, wide: float) -> None:
-        """Remember a blob of a plausible shape; look at all of them again from time to time."""
-        if not 1.4 <= tall / wide <= 5.0 or tall < 6:
+        """Remember a blob that travelled; look at all of them again from time to time.
+
+        Where most of what travels is not shaped like a person walking, people's size is not known.
+        """
+        if tall < 6:
+            return
+        upright = 1.4 <= tall / wide <= 5.0
+        self._upright += 0.05 * (upright - self._upright)
+        if not upright:
+            self.known = self.known and self._upright > 0.6
             return
         if self.known and not 0.55 <= tall / self.at(foot)[0] <= 2.5:
             return
         self._seen.append((foot, tall, wide))
         self._new += 1
-        if self._new >= (60 if self.known else 12):
+        if self._new >= max(12, min(60, len(self._seen) // 4)):
             self._new = 0
             self._fit()
 
