@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -86,6 +87,8 @@ def count_video(
         "video_s": counts.video_s,
         "wall_s": counts.wall_s,
         "uptime": counts.uptime,
+        "frames_lost": counts.frames_lost,
+        "losses": [asdict(loss) for loss in counts.losses],
         "detector": counts.detector,
         "counts": [
             {

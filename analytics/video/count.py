@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from analytics.video.lines import Crossing, GroundPoint, Line, LineCounter, parse_line
 from analytics.video.source import Source, SourceError, open_source
+from analytics.video.sources.coverage import Loss, overlap_s
 
 if TYPE_CHECKING:
     from analytics.lake import Connection
@@ -54,7 +55,9 @@ class Counts:
         video_s: Length of what was read. [s]
         declared_s: Length that the source declares; the same where it declares none. [s]
         wall_s: Time that counting took. [s]
-        uptime: Share of the declared frames that could be read, 0 to 1.
+        uptime: Share of the declared time that was observed, 0 to 1.
+        frames_lost: Frames that the source declares and that could not be read.
+        losses: Stretches that were not observed, and why.
     """
 
     source: str
@@ -68,6 +71,8 @@ class Counts:
     declared_s: float
     wall_s: float
     uptime: float
+    frames_lost: int = 0
+    losses: tuple[Loss, ...] = ()
 
     def cells(self) -> Iterator[tuple[str, str, str]]:
         """Every line, direction and road user asked for."""
@@ -89,6 +94,11 @@ class Counts:
                 for road_user in {event.road_user, ANY}:
                     counted[event.line, event.direction, road_user] += 1
         return {cell: counted[cell] for cell in self.cells()}
+
+    def seen_s(self, start_s: float, end_s: float) -> float:
+        """How much of a stretch of the source's time was observed [s]."""
+        within_s = max(0.0, min(end_s, self.declared_s) - start_s)
+        return max(0.0, within_s - overlap_s(self.losses, start_s, end_s))
 
 
 class Counting:
@@ -181,10 +191,12 @@ def count_source(
             events=counting.events(),
             frames=opened.frames_read,
             frame_rate=opened.frame_rate,
-            video_s=opened.frames_read / opened.frame_rate,
-            declared_s=max(opened.frames_read, opened.frames or 0) / opened.frame_rate,
+            video_s=opened.read_s,
+            declared_s=max(opened.read_s, opened.declared_s or 0.0),
             wall_s=time.perf_counter() - began,
             uptime=opened.uptime,
+            frames_lost=opened.frames_lost,
+            losses=opened.losses,
         )
 
 
@@ -236,7 +248,7 @@ def count_crossings(
     rows = []
     for index in range(max(1, math.ceil(counts.declared_s / interval_s - 1e-9))):
         start_s, end_s = index * interval_s, (index + 1) * interval_s
-        uptime = min(1.0, max(0.0, (counts.video_s - start_s) / interval_s))
+        uptime = min(1.0, round(counts.seen_s(start_s, end_s) / interval_s, 9))
         start_at = (started_at + timedelta(seconds=start_s)).astimezone(UTC)
         for (line, direction, road_user), crossings in counts.tally(start_s, end_s).items():
             measured = crossings if uptime > 0 else None

@@ -126,6 +126,8 @@ class Tracker:
         self._frame = self._frame + 1 if frame is None else frame
         dt = 0.0 if self._time_s is None else time_s - self._time_s
         self._time_s = time_s
+        if dt > self._hidden_s:  # nobody was seen for so long that nobody can be told to be the same
+            self._states = []
         for state in self._states:
             state.predict(dt)
         boxes = detections.boxes.astype(np.float64)
