@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from analytics.video.lines import Crossing, GroundPoint, Line, LineCounter, parse_line
 from analytics.video.source import Source, SourceError, open_source
 from analytics.video.sources.coverage import Loss, overlap_s
+from analytics.video.sources.streams import is_stream, public_name
 
 if TYPE_CHECKING:
     from analytics.lake import Connection
@@ -136,6 +137,14 @@ class Counting:
         events = [replace(event, road_user=self._voted[event.track_id]) for event in self._events]
         return tuple(sorted(events, key=lambda event: (event.time_s, event.line, event.track_id)))
 
+    def drain(self, before_s: float) -> list[Crossing]:
+        """Crossings before an instant, with the class voted for so far; they are forgotten, so that memory stays flat."""
+        drained = [event for event in self.events() if event.time_s < before_s]
+        self._events = [event for event in self._events if event.time_s >= before_s]
+        waiting = {event.track_id for event in self._events}
+        self._voted = {track: road_user for track, road_user in self._voted.items() if track in waiting}
+        return drained
+
 
 def count_source(
     source: str,
@@ -164,14 +173,16 @@ def count_source(
     from analytics.video.detect import make_detector
     from analytics.video.privacy import PreviewWriter, forbid_core_dumps
 
+    if is_stream(source):
+        raise SourceError(f"{public_name(source)}: found 'a stream'; expected a recording; follow it with an interval instead")
     began = time.perf_counter()
     forbid_core_dumps()
     with ExitStack() as stack:
         opened = stack.enter_context(open_source(source, frame_rate=frame_rate))
         for line in lines:
-            _check_inside(line, opened.size)
+            check_inside(line, opened.size)
         find = make_detector(detector, frame_rate=opened.frame_rate)
-        _check_road_users(road_users, detector, find)
+        check_road_users(road_users, detector, find)
         writer = None
         if preview is not None:
             writer = stack.enter_context(PreviewWriter(preview, opened.size, opened.frame_rate, lines))
@@ -253,6 +264,11 @@ def count_crossings(
         for (line, direction, road_user), crossings in counts.tally(start_s, end_s).items():
             measured = crossings if uptime > 0 else None
             rows.append((site_id, line, direction, road_user, start_at, interval_s, measured, None, None, uptime))
+    write_rows(connection, rows, table=table)
+
+
+def write_rows(connection: Connection, rows: Sequence[tuple[object, ...]], *, table: str) -> None:
+    """Create a table of the contract `counts_by_interval` from its rows; an existing one is replaced."""
     quoted = '"' + table.replace('"', '""') + '"'
     connection.execute(
         f"CREATE OR REPLACE TABLE {quoted} (site_id VARCHAR, line VARCHAR, direction VARCHAR, road_user VARCHAR, "
@@ -280,7 +296,7 @@ def _prime(find: Detector, source: Source) -> None:
     find.prime(pictures())
 
 
-def _check_inside(line: Line, size: tuple[int, int]) -> None:
+def check_inside(line: Line, size: tuple[int, int]) -> None:
     """Refuse a line that nothing in the picture can cross."""
     width, height = size
     outside = (
@@ -294,7 +310,7 @@ def _check_inside(line: Line, size: tuple[int, int]) -> None:
         raise SourceError(f"line {line.name}: '{ends}' lies outside; expected a line in {width}x{height}; correct the line")
 
 
-def _check_road_users(road_users: Sequence[str], detector: str, find: Detector) -> None:
+def check_road_users(road_users: Sequence[str], detector: str, find: Detector) -> None:
     """Refuse a class that the detector cannot tell."""
     from analytics.video.detect import OnnxDetector
 

@@ -155,6 +155,11 @@ class Stream(Source):
         self._coverage.see(frame.time_s, frame.image)
         return frame
 
+    def begin(self) -> None:
+        """Forget all frames taken so far: they were not counted."""
+        self._reset()
+        self.frames_dropped = 0
+
     def seen_s(self, start_s: float, end_s: float) -> float:
         """How much of a stretch of the stream's time was observed, by the frames taken so far [s]."""
         return self._coverage.seen_s(start_s, end_s)
