@@ -6,11 +6,12 @@ creates `table`; `source` is a table when the feed has a reader, else the source
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from analytics.sensing.footfall import count_footfall
 from analytics.video.count import count_crossings
 from analytics.video.events import count_events
+from analytics.video.live import follow_crossings
 
 ANALYTICS: dict[str, Callable[..., None]] = {
     "count_crossings": count_crossings,
@@ -18,3 +19,7 @@ ANALYTICS: dict[str, Callable[..., None]] = {
     "count_footfall": count_footfall,
 }
 """Analytics by the name a pilot file calls them."""
+
+FOLLOWERS: dict[str, Callable[..., Iterator[list[tuple[object, ...]]]]] = {"count_crossings": follow_crossings}
+"""Analytics that can follow a stream, by the same name: functions `(source, *, for_s, stop, **params)` that yield the rows
+of each interval soon after its end."""

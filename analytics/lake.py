@@ -37,6 +37,8 @@ TABLES = {
     "counts_by_interval": "pilot_id VARCHAR, run_id VARCHAR, site_id VARCHAR, line VARCHAR, direction VARCHAR, "
     "road_user VARCHAR, interval_start_at TIMESTAMPTZ, interval_s INTEGER, crossings INTEGER, lower INTEGER, "
     "upper INTEGER, uptime DOUBLE",
+    "live_counts": "pilot_id VARCHAR, feed INTEGER, site_id VARCHAR, line VARCHAR, direction VARCHAR, road_user VARCHAR, "
+    "interval_start_at TIMESTAMPTZ, interval_s INTEGER, crossings INTEGER, lower INTEGER, upper INTEGER, uptime DOUBLE",
     "open_counts": "pilot_id VARCHAR, run_id VARCHAR, site_id VARCHAR, line VARCHAR, road_user VARCHAR, "
     "direction VARCHAR, period_start_at TIMESTAMPTZ, period_s INTEGER, crossings INTEGER, suppressed BOOLEAN, "
     "coverage DOUBLE, attribution VARCHAR",
@@ -67,7 +69,10 @@ PILOT_TABLES = tuple(
     for name, columns in TABLES.items()
     if "run_id VARCHAR" in columns and "pilot_id" in columns and name not in OUTLIVE_RUNS
 )
-"""The tables whose rows belong to one pilot's run; `plans` outlives runs."""
+"""The tables whose rows belong to one pilot's run; `plans` and `live_counts` outlive runs."""
+
+LIVE = "live"
+"""The run of what a stream brought and the gate accepted, until a run that judges the pilot takes its place."""
 
 MEMORY_LIMIT = "700MiB"
 
@@ -288,5 +293,41 @@ def publish(connection: Connection, run: dict[str, object], tables: dict[str, st
         done = published(connection, pilot_id, run_id)
         assert done is not None
         return done.snapshot_id
+
+    return retry(work)
+
+
+def append_live(connection: Connection, pilot_id: str, feed: int, *, came: str, accepted: str | None, refused: str) -> bool:
+    """Put one closed interval of a followed stream into the lake in a single transaction, once.
+
+    Args:
+        connection: From `open_lake`.
+        pilot_id: The pilot.
+        feed: Number of the pilot's feed.
+        came: Relation of all rows of the interval, with the columns of `live_counts`.
+        accepted: Relation of those the gate accepted; None when it stopped the interval.
+        refused: Query of those in quarantine, with the columns of `quarantine`.
+
+    Returns:
+        False when rows of this interval are there already: of the same interval, cut by a restart.
+    """
+
+    def work() -> bool:
+        with transaction(connection):
+            known = connection.execute(
+                "SELECT count(*) FROM lake.live_counts WHERE pilot_id = ? AND feed = ? "
+                f"AND interval_start_at IN (SELECT interval_start_at FROM {came})",
+                [pilot_id, feed],
+            ).fetchone()
+            if known is None or known[0]:
+                return False
+            connection.execute(
+                f"INSERT INTO lake.live_counts BY NAME SELECT ? AS pilot_id, ? AS feed, * FROM {came}", [pilot_id, feed]
+            )
+            into = "INSERT INTO lake.{} BY NAME SELECT ? AS pilot_id, ? AS run_id, * FROM {}"
+            if accepted is not None:
+                connection.execute(into.format("counts_by_interval", accepted), [pilot_id, LIVE])
+            connection.execute(into.format("quarantine", f"({refused})"), [pilot_id, LIVE])
+        return True
 
     return retry(work)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +46,7 @@ class Settings:
         runner: Task runner of the flows, `threads` or `dask`.
         pilots: Folder of the pilot files.
         tasks: Folder of the vendor tasks.
+        streams: Addresses of streams, which may hold passwords, by the NAME that pilots call them: `stream:NAME`.
     """
 
     home: Path
@@ -57,6 +58,7 @@ class Settings:
     runner: str
     pilots: Path
     tasks: Path
+    streams: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def cache(self) -> Path:
@@ -118,6 +120,11 @@ def load_settings(environment: Mapping[str, str] | None = None, *, runner: str |
         runner=runner,
         pilots=Path(found.get("TESTBED_PILOTS", ROOT / "experiments" / "pilots")),
         tasks=Path(found.get("TESTBED_TASKS", ROOT / "experiments" / "tasks")),
+        streams={
+            name.removeprefix("TESTBED_STREAM_").lower(): address
+            for name, address in found.items()
+            if name.startswith("TESTBED_STREAM_")
+        },
     )
 
 

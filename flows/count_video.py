@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
+from threading import Event
 from typing import IO, TYPE_CHECKING, Any
 
 from analytics.video.count import Counts, count_source, parse_line
+from analytics.video.live import follow
 from analytics.video.source import SourceError
+from analytics.video.sources.streams import public_name
+from flows.stopping import seconds, stopped_by_signals
 
 if TYPE_CHECKING:
     from analytics.video.track import Track
@@ -86,6 +92,8 @@ def count_video(
         "video_s": counts.video_s,
         "wall_s": counts.wall_s,
         "uptime": counts.uptime,
+        "frames_lost": counts.frames_lost,
+        "losses": [asdict(loss) for loss in counts.losses],
         "detector": counts.detector,
         "counts": [
             {
@@ -99,6 +107,66 @@ def count_video(
             for (line, direction, road_user), crossings in counts.tally().items()
         ],
     }
+
+
+def count_stream(
+    source: str,
+    lines: list[str],
+    *,
+    every_s: int | None = None,
+    follow_for: str | None = None,
+    files: Sequence[str | None] = (),
+    detector: str = "motion",
+    road_users: Sequence[str] = ("any",),
+    frame_rate: float | None = None,
+) -> None:
+    """Follow a stream and print each closed interval as one line of JSON; Ctrl-C ends it cleanly.
+
+    Args:
+        source: Address of a stream, or `camera:0`.
+        lines: Lines as `NAME=x1,y1,x2,y2[,name_to_right,name_to_left]`.
+        every_s: Length of an interval; 60 by default. [s]
+        follow_for: How long, such as `15m`; until Ctrl-C when None.
+        files: Files that the user asked for; a stream writes none.
+        detector: `motion`, or the path of an ONNX model.
+        road_users: Classes to count.
+        frame_rate: Frames per second, where it should not be measured. [1/s]
+
+    Raises:
+        SourceError: The stream, a line, the detector, a road user or an option cannot be used.
+    """
+    name = public_name(source)
+    if any(files):
+        raise SourceError(f"{name}: found 'a file to write'; expected none for a stream; leave it out, or count a recording")
+    if not lines:
+        raise SourceError(f"{name}: found 'no line'; expected at least one; add --line NAME=x1,y1,x2,y2")
+    parsed, stop = [parse_line(line) for line in lines], Event()
+    with stopped_by_signals(stop):
+        found = follow(
+            source,
+            parsed,
+            every_s=60 if every_s is None else every_s,
+            detector=detector,
+            road_users=road_users,
+            frame_rate=frame_rate,
+            for_s=seconds(follow_for),
+            stop=stop,
+        )
+        for interval in found:
+            cells = interval.crossings.items()
+            document = {
+                "interval_start_at": interval.start_at.isoformat(),
+                "interval_s": interval.interval_s,
+                "uptime": interval.uptime,
+                "frames": interval.frames,
+                "frames_dropped": interval.frames_dropped,
+                "late": interval.late,
+                "counts": [
+                    {"line": line, "direction": way, "road_user": user, "crossings": crossings, "lower": None, "upper": None}
+                    for (line, way, user), crossings in cells
+                ],
+            }
+            print(json.dumps(document, ensure_ascii=False), flush=True)
 
 
 def _check_outputs(source: str, *outputs: str | None) -> None:

@@ -23,14 +23,16 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from analytics import ANALYTICS
+from analytics import ANALYTICS, FOLLOWERS
 from analytics.lake import Connection, memory, shut_in
 from analytics.sensing.readers import READERS
+from analytics.video.sources.folders import folder_digest
 from data_contracts.contract import ContractError, contracts
 from data_contracts.standard.faults import suggest
 from experiments.faults import wrong_value
 from experiments.pilot import Feed, Pilot, PilotError
 from experiments.settings import ROOT, Settings
+from flows.stream_feeds import is_followed, stream_faults
 
 CODE = ("analytics", "data_contracts", "experiments", "flows")
 
@@ -97,6 +99,8 @@ def find_source(feed: Feed, settings: Settings, where: str) -> Source:
         for place in places:
             if place.is_file():
                 return Source(name, str(place), file_digest(place))
+            if place.is_dir() and feed.reader is None:
+                return Source(name, str(place), folder_digest(place))
         tried.append(f"'{name}'")
     missing = f"source {tried[0]} was not found" if len(tried) == 1 else f"none of the sources {', '.join(tried)} was found"
     raise PilotError(
@@ -127,28 +131,35 @@ def resolve(pilot: Pilot, path: Path) -> None:
             known("reader", feed.reader, READERS)
         if (feed.reader is None) != (feed.raw_contract is None):
             faults.append(f"feeds.{number}: reader and raw_contract go together; expected both or neither; add the other")
-        if known("analytic", feed.analytic, ANALYTICS):
-            valid = _parameters(feed.analytic)
+        if is_followed(feed):
+            faults.extend(f"feeds.{number}: {fault}" for fault in stream_faults(feed))
+        if known("analytic", feed.analytic, FOLLOWERS if is_followed(feed) else ANALYTICS):
+            valid = _parameters(feed)
             for name in feed.params:
                 known(f"feeds.{number}: parameter of {feed.analytic}", name, valid)
-            faults.extend(f"feeds.{number}: {fault}" for fault in _arguments(feed, pilot.timezone)[1])
+            faults.extend(f"feeds.{number}: {fault}" for fault in arguments_of(feed, pilot.timezone)[1])
     if pilot.outcome.contract not in {feed.contract for feed in pilot.feeds}:
         faults.append(f"outcome.contract is '{pilot.outcome.contract}'; expected the contract of a feed; correct it")
     if faults:
         raise PilotError("\n".join(f"{path}: {fault}" for fault in faults))
 
 
-def _parameters(analytic: str) -> dict[str, inspect.Parameter]:
-    """The parameters of an analytic that a pilot file may give."""
-    found = inspect.signature(ANALYTICS[analytic]).parameters
-    return {name: one for name, one in found.items() if one.kind is one.KEYWORD_ONLY and name != "table"}
+def _analytic(feed: Feed) -> Callable[..., Any]:
+    return FOLLOWERS[feed.analytic] if is_followed(feed) else ANALYTICS[feed.analytic]
 
 
-def _arguments(feed: Feed, timezone: str) -> tuple[dict[str, Any], list[str]]:
+def _parameters(feed: Feed) -> dict[str, inspect.Parameter]:
+    """The parameters of a feed's analytic that a pilot file may give."""
+    found = inspect.signature(_analytic(feed)).parameters
+    ours = ("table", "for_s", "stop")
+    return {name: one for name, one in found.items() if one.kind is one.KEYWORD_ONLY and name not in ours}
+
+
+def arguments_of(feed: Feed, timezone: str) -> tuple[dict[str, Any], list[str]]:
     """A feed's parameters as its analytic wants them, and what is wrong with them; the time zone is the pilot's."""
     arguments: dict[str, Any] = {}
     faults = []
-    for name, parameter in _parameters(feed.analytic).items():
+    for name, parameter in _parameters(feed).items():
         if name not in feed.params:
             if name == "timezone":
                 arguments[name] = timezone
@@ -156,17 +167,17 @@ def _arguments(feed: Feed, timezone: str) -> tuple[dict[str, Any], list[str]]:
                 faults.append(f"parameter '{name}' of {feed.analytic} is missing; add it to params")
             continue
         try:
-            arguments[name] = TypeAdapter(_hint(feed.analytic, parameter)).validate_python(feed.params[name])
+            arguments[name] = TypeAdapter(_hint(_analytic(feed), parameter)).validate_python(feed.params[name])
         except ValidationError as error:
             fault = error.errors()[0]
             faults.append(wrong_value(f"parameter '{name}' of {feed.analytic}", fault["input"], fault["msg"]))
     return arguments, faults
 
 
-def _hint(analytic: str, parameter: inspect.Parameter) -> Any:
+def _hint(analytic: Callable[..., Any], parameter: inspect.Parameter) -> Any:
     """The type of one parameter; the others' types need not be importable here."""
     alone = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
-    return get_type_hints(alone, globalns=inspect.unwrap(ANALYTICS[analytic]).__globals__)[parameter.name]
+    return get_type_hints(alone, globalns=inspect.unwrap(analytic).__globals__)[parameter.name]
 
 
 def kept(cache_folder: Path, key: str, build: Callable[[Path], None]) -> Path:
@@ -234,13 +245,20 @@ def analyse(
     now: str | None = None,
     others: dict[str, list[str]] | None = None,
 ) -> str:
-    """Run a feed's analytic on accepted rows (`is_table`) or on the source itself, and let its contract judge the result."""
+    """Run a feed's analytic on accepted rows (`is_table`) or on the source itself, and let its contract judge the result.
+
+    What a stream brought was counted when it came: it is only judged.
+    """
     model = Feed.model_validate(feed)
-    arguments, _ = _arguments(model, timezone)
+    arguments, _ = arguments_of(model, timezone)
 
     def build(folder: Path) -> None:
         with memory() as connection:
             given = source
+            if is_followed(model):
+                connection.execute("CREATE TEMP TABLE came AS SELECT * FROM read_parquet(?)", [f"{source}/accepted.parquet"])
+                judge_table(connection, "came", model.contract, folder, repairs, now=now, others=others)
+                return
             if is_table:
                 connection.execute(
                     "CREATE TEMP TABLE received AS SELECT * FROM read_parquet(?)", [f"{source}/accepted.parquet"]

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from analytics.lake import Connection, Snapshot, open_lake, publish, published, retry, transaction
@@ -35,10 +36,12 @@ from flows.feeds import (
     resolve,
     sweep,
 )
+from flows.follow import collected, follow_pilot
 from flows.judge import Judgement, judge
 from flows.open_data import open_data, open_data_terms
 from flows.orchestrate import Directly, Steps, by_prefect
 from flows.quarantine import repairs_of
+from flows.stream_feeds import is_followed, refuse_twins
 
 Progress = Callable[[str], None]
 Repairs = dict[str, list[dict[str, Any]]]
@@ -73,6 +76,8 @@ def run_pilot(
     orchestrated: bool = True,
     now: datetime | None = None,
     progress: Progress = lambda _: None,
+    for_s: float = 0.0,
+    stop: Event | None = None,
 ) -> dict[str, Any]:
     """Run a pilot and publish what came out.
 
@@ -82,6 +87,8 @@ def run_pilot(
         orchestrated: By Prefect; otherwise each step runs directly in this process.
         now: The instant that counts as now.
         progress: Called with a line for every step.
+        for_s: How long streams are followed before what they brought so far is judged; 0 for not at all. [s]
+        stop: Ends the following when set.
 
     Returns:
         The document of `testbed run --json`, with `status` `published` or `stopped`, `title`, `answer`, `reused` and
@@ -95,9 +102,14 @@ def run_pilot(
     pilot = load_pilot(path)
     resolve(pilot, path)
     order = order_of(pilot)
-    sources = [find_source(feed, settings, str(path)) for feed in pilot.feeds]
+    read = {i: find_source(feed, settings, str(path)) for i, feed in enumerate(pilot.feeds) if not is_followed(feed)}
+    refuse_twins(pilot, {i: (source.name, source.digest) for i, source in read.items()}, str(path))
     started = now or datetime.now(UTC)
     with open_lake(settings.catalog, settings.lake_files) as connection:
+        if len(read) < len(pilot.feeds) and for_s > 0:
+            _lock(connection, pilot, started)
+            follow_pilot(connection, pilot, settings, str(path), for_s=for_s, stop=stop or Event(), progress=progress)
+        sources = [read.get(i) or collected(connection, pilot, i, settings, str(path)) for i in range(len(pilot.feeds))]
         repairs = repairs_of(connection, pilot.id)
         at, looked_up = judged_at(pilot, started), published_for(connection, pilot, settings.cache)
         run_id = _run_id(pilot, sources, repairs, at, looked_up)

@@ -61,6 +61,10 @@ def count(document: Document) -> None:
     names = ["line", "direction", "road_user", "crossings"]
     table(names, [[row[name] for name in names] for row in document["counts"]])
     print(f"{document['frames']} frames at {document['frame_rate']:g}/s, uptime {document['uptime']:.1%}, not audited")
+    if document["frames_lost"]:
+        print(f"{document['frames_lost']} frames could not be read")
+    for loss in document["losses"]:
+        print(f"not observed from {loss['start_s']:.1f} s to {loss['end_s']:.1f} s: {loss['reason']}")
 
 
 def sense(document: Document) -> None:

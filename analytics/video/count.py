@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from analytics.video.lines import Crossing, GroundPoint, Line, LineCounter, parse_line, read_line
 from analytics.video.source import Source, SourceError, open_source
+from analytics.video.sources.coverage import Loss, overlap_s
+from analytics.video.sources.streams import is_stream, public_name
 
 if TYPE_CHECKING:
     from analytics.lake import Connection
@@ -57,7 +59,9 @@ class Counts:
         video_s: Length of what was read. [s]
         declared_s: Length that the source declares; the same where it declares none. [s]
         wall_s: Time that counting took. [s]
-        uptime: Share of the declared frames that could be read, 0 to 1.
+        uptime: Share of the declared time that was observed, 0 to 1.
+        frames_lost: Frames that the source declares and that could not be read.
+        losses: Stretches that were not observed, and why.
         size: Width and height of a frame. [px]
     """
 
@@ -72,6 +76,8 @@ class Counts:
     declared_s: float
     wall_s: float
     uptime: float
+    frames_lost: int = 0
+    losses: tuple[Loss, ...] = ()
     size: tuple[int, int] = (0, 0)
 
     def cells(self) -> Iterator[tuple[str, str, str]]:
@@ -94,6 +100,11 @@ class Counts:
                 for road_user in {event.road_user, ANY}:
                     counted[event.line, event.direction, road_user] += 1
         return {cell: counted[cell] for cell in self.cells()}
+
+    def seen_s(self, start_s: float, end_s: float) -> float:
+        """How much of a stretch of the source's time was observed [s]."""
+        within_s = max(0.0, min(end_s, self.declared_s) - max(0.0, start_s))
+        return max(0.0, within_s - overlap_s(self.losses, start_s, end_s))
 
 
 class Counting:
@@ -175,6 +186,14 @@ class Counting:
         events = [replace(event, road_user=self._voted[event.track_id]) for event in self._events]
         return tuple(sorted(events, key=lambda event: (event.time_s, event.line, event.track_id)))
 
+    def drain(self, before_s: float) -> list[Crossing]:
+        """Crossings before an instant, with the class voted for so far; they are forgotten, so that memory stays flat."""
+        drained = [event for event in self.events() if event.time_s < before_s]
+        self._events = [event for event in self._events if event.time_s >= before_s]
+        waiting = {event.track_id for event in self._events}
+        self._voted = {track: road_user for track, road_user in self._voted.items() if track in waiting}
+        return drained
+
 
 def count_source(
     source: str,
@@ -211,15 +230,17 @@ def count_source(
     from analytics.video.detect import make_detector
     from analytics.video.privacy import PreviewWriter, forbid_core_dumps
 
+    if is_stream(source):
+        raise SourceError(f"{public_name(source)}: found 'a stream'; expected a recording; follow it with an interval instead")
     began = time.perf_counter()
     forbid_core_dumps()
     with ExitStack() as stack:
         opened = stack.enter_context(open_source(source, frame_rate=frame_rate))
         lines = [line.fit(opened.size) for line in lines]
         for line in lines:
-            _check_inside(line, opened.size)
+            check_inside(line, opened.size)
         find = make_detector(detector, frame_rate=opened.frame_rate)
-        _check_road_users(road_users, detector, find)
+        check_road_users(road_users, detector, find)
         writer = None
         if preview is not None:
             writer = stack.enter_context(PreviewWriter(preview, opened.size, opened.frame_rate, lines))
@@ -241,10 +262,12 @@ def count_source(
             events=counting.events(),
             frames=opened.frames_read,
             frame_rate=opened.frame_rate,
-            video_s=opened.frames_read / opened.frame_rate,
-            declared_s=max(opened.frames_read, opened.frames or 0) / opened.frame_rate,
+            video_s=opened.read_s,
+            declared_s=max(opened.read_s, opened.declared_s or 0.0),
             wall_s=time.perf_counter() - began,
             uptime=opened.uptime,
+            frames_lost=opened.frames_lost,
+            losses=opened.losses,
             size=opened.size,
         )
 
@@ -317,11 +340,16 @@ def write_intervals(
     early_s = started_at.timestamp() % interval_s if 86400 % interval_s == 0 else 0.0
     for index in range(max(1, math.ceil((counts.declared_s + early_s) / interval_s - 1e-9))):
         start_s, end_s = index * interval_s - early_s, (index + 1) * interval_s - early_s
-        uptime = min(1.0, max(0.0, (min(counts.video_s, end_s) - max(0.0, start_s)) / interval_s))
+        uptime = min(1.0, round(counts.seen_s(start_s, end_s) / interval_s, 9))
         start_at = (started_at + timedelta(seconds=start_s)).astimezone(UTC)
         for (line, direction, road_user), crossings in counts.tally(start_s, end_s).items():
             measured = crossings if uptime > 0 else None
             rows.append((site_id, line, direction, road_user, start_at, interval_s, measured, None, None, uptime))
+    write_rows(connection, rows, table=table)
+
+
+def write_rows(connection: Connection, rows: Sequence[tuple[object, ...]], *, table: str) -> None:
+    """Create a table of the contract `counts_by_interval` from its rows; an existing one is replaced."""
     quoted = '"' + table.replace('"', '""') + '"'
     connection.execute(
         f"CREATE OR REPLACE TABLE {quoted} (site_id VARCHAR, line VARCHAR, direction VARCHAR, road_user VARCHAR, "
@@ -349,7 +377,7 @@ def _prime(find: Detector, source: Source) -> None:
     find.prime(pictures(), seconds=available / source.frame_rate)
 
 
-def _check_inside(line: Line, size: tuple[int, int]) -> None:
+def check_inside(line: Line, size: tuple[int, int]) -> None:
     """Refuse a line that nothing in the picture can cross."""
     width, height = size
     outside = (
@@ -363,7 +391,7 @@ def _check_inside(line: Line, size: tuple[int, int]) -> None:
         raise SourceError(f"line {line.name}: '{ends}' lies outside; expected a line in {width}x{height}; correct the line")
 
 
-def _check_road_users(road_users: Sequence[str], detector: str, find: Detector) -> None:
+def check_road_users(road_users: Sequence[str], detector: str, find: Detector) -> None:
     """Refuse a class that the detector cannot tell."""
     known = (ANY, *getattr(find, "road_users", ()))
     if not road_users:

@@ -150,7 +150,11 @@ def split(mask: MatLike, blob: Blob, scale: PersonScale, before: int) -> list[tu
     # Someone's feet are the lowest of the blob, and someone is its left end: to begin there keeps two people side by side
     # from being explained by one box in the middle.
     every = (len(feet), len(centres))
-    starts = (every, (every[0], min(every[1], 1 + int(0.6 * wide[0] / step))), (min(every[0], 1 + int(0.1 * tall[0] / step)), every[1]))
+    starts = (
+        every,
+        (every[0], min(every[1], 1 + int(0.6 * wide[0] / step))),
+        (min(every[0], 1 + int(0.1 * tall[0] / step)), every[1]),
+    )
     best_value, best_cover = 0.0, []
     for high, left in starts:
         gain, cover, value = alone, [], 0.0

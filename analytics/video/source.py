@@ -1,4 +1,4 @@
-"""Where frames come from: a video file or a rendered scene, one frame at a time."""
+"""Where frames come from: a video, a folder of images, a stream or a rendered scene, one frame at a time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import difflib
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    import cv2
+    from analytics.video.sources.coverage import Loss
 
 # OpenCV and its FFmpeg read these once, at their first use: they must be there before.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -49,23 +50,32 @@ class Frame:
         index: Position in the source, from 0.
         time_s: Time since the first frame. [s]
         image: BGR picture, shape `(height, width, 3)`.
+        at: Instant at which a stream delivered it, in UTC; None for a recording.
     """
 
     index: int
     time_s: float
     image: Image
+    at: datetime | None = None
 
 
 class Source:
-    """Frames of one video or scene, read one at a time; iterating again starts again.
+    """Frames of one recording, folder of images or scene, read one at a time; iterating again starts again.
+
+    Frames are read ahead in a thread of their own. What could not be seen is kept in `losses`.
 
     Attributes:
         name: What the user called it.
-        frame_rate: Frames per second. [1/s]
+        frame_rate: Frames per second; the mean where it varies. [1/s]
         size: Width and height of a frame. [px]
         frames: Number of frames that the source declares, or None where it declares none.
         frames_read: Number of frames read so far in the latest iteration.
+        frames_skipped: Number of frames, among those looked for, that could not be read or had another size.
+        declared_s: Length that the source declares, or None. [s]
+        is_live: Whether frames come as they happen.
     """
+
+    is_live = False
 
     def __init__(
         self,
@@ -73,18 +83,34 @@ class Source:
         frame_rate: float,
         size: tuple[int, int],
         frames: int | None,
-        images: Callable[[], Iterator[Image]],
+        read: Callable[[], Iterator[Frame | None]],
         digest: Callable[[], str],
+        *,
+        counts_frames: bool = True,
+        declared_s: float | None = None,
     ) -> None:
-        """Describe a source; `open_source` makes one from what a user writes."""
+        """Describe a source; `open_source` makes one from what a user writes.
+
+        Args:
+            name: What the user called it.
+            frame_rate: Frames per second. [1/s]
+            size: Width and height of a frame. [px]
+            frames: Number of frames declared, or None.
+            read: Reads from the first frame on; None stands for a frame that is there and cannot be read.
+            digest: SHA-256 of the content.
+            counts_frames: Whether `frames` was counted, rather than guessed from a length.
+            declared_s: Length declared; by default that of `frames`. [s]
+        """
         self.name = name
         self.frame_rate = frame_rate
         self.size = size
         self.frames = frames
-        self.frames_read = 0
-        self._images = images
+        self.declared_s = declared_s if declared_s is not None or frames is None else frames / frame_rate
+        self._counts_frames = counts_frames
+        self._images = read
         self._digest = digest
         self._open: Iterator[Frame] | None = None
+        self._reset()
 
     def __enter__(self) -> Self:
         """Use the source in a `with` block, which closes the file at its end."""
@@ -97,7 +123,7 @@ class Source:
     def __iter__(self) -> Iterator[Frame]:
         """Read from the first frame on."""
         self.close()
-        self.frames_read = 0
+        self._reset()
         self._open = self._read()
         return self._open
 
@@ -108,94 +134,91 @@ class Source:
             reading.close()
 
     @property
+    def read_s(self) -> float:
+        """Time from the first frame to the end of the last one read, whatever was lost between [s]."""
+        return self._coverage.end_s
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """Stretches that were not observed, in order, up to the declared end."""
+        from analytics.video.sources.coverage import Loss
+
+        found = list(self._coverage.losses)
+        if self.declared_s is not None and self.declared_s - self.read_s > 0.5 / self.frame_rate:
+            found.append(Loss(self.read_s, self.declared_s, "unreadable"))
+        return tuple(found)
+
+    @property
+    def frames_lost(self) -> int:
+        """Frames that the source declares, or must have had in its gaps, and that were not read."""
+        if self.frames is not None and self._counts_frames:
+            return max(self.frames_skipped, self.frames - self.frames_read)
+        missing_s = sum(loss.end_s - loss.start_s for loss in self.losses if loss.reason == "unreadable")
+        return max(self.frames_skipped, round(missing_s * self.frame_rate))
+
+    @property
     def uptime(self) -> float:
-        """Share of the declared frames that were read, 0 to 1; a source that declares no length is taken as whole."""
-        if self.frames is None:
-            return 1.0 if self.frames_read else 0.0
-        return min(1.0, self.frames_read / self.frames)
+        """Share of the source's time that was observed, 0 to 1; one that declares no length is as long as what was read."""
+        whole_s = max(self.read_s, self.declared_s or 0.0)
+        lost_s = sum(loss.end_s - loss.start_s for loss in self.losses)
+        return min(1.0, max(0.0, 1 - lost_s / whole_s)) if self.frames_read else 0.0
 
     def digest(self) -> str:
-        """SHA-256 of the file's bytes, or of the parameters of a rendered scene."""
+        """SHA-256 of the bytes of a file or folder, or of the parameters of a rendered scene."""
         return self._digest()
 
+    def _reset(self) -> None:
+        from analytics.video.sources.coverage import Coverage
+
+        self.frames_read = self.frames_skipped = 0
+        self._coverage = Coverage(self.frame_rate)
+
     def _read(self) -> Iterator[Frame]:
-        for index, image in enumerate(self._images()):
-            self.frames_read = index + 1
-            yield Frame(index, index / self.frame_rate, image)
+        from analytics.video.sources.ahead import ahead
+
+        frames = ahead(self._images())
+        try:
+            for frame in frames:
+                if frame is None or frame.image.shape[1::-1] != self.size:
+                    self.frames_skipped += 1
+                    continue
+                self.frames_read += 1
+                self._coverage.see(frame.time_s, frame.image)
+                yield frame
+        finally:
+            frames.close()
 
 
 def open_source(source: str, *, frame_rate: float | None = None) -> Source:
-    """Open a video file or a rendered scene.
+    """Open a video file, a folder of images, a stream, a camera or a rendered scene.
 
     Args:
-        source: Path of a video, or `scene:street?seed=7&seconds=120&light=day&width=768&height=576&frame_rate=7`, in
-        which
-            every parameter but `seed` and `seconds` may be left out.
-        frame_rate: Frames per second to believe instead of what the file says. [1/s]
+        source: Path of a video or of a folder of images; the address of a stream (`rtsp://…`, `http://…`); `camera:0`; or
+            `scene:street?seed=7&seconds=120&light=day&width=768&height=576&frame_rate=7`, in which every parameter but
+            `seed` and `seconds` may be left out.
+        frame_rate: Frames per second to believe instead of what the file says; a folder of images needs it. [1/s]
 
     Raises:
         SourceError: The source is missing, empty, not a video, without a readable frame or without a frame rate, or a
             parameter of the scene is unknown or outside its range.
     """
+    from analytics.video.sources import files, folders, streams
+
     if frame_rate is not None and not (math.isfinite(frame_rate) and 0.1 <= frame_rate <= 1000):
         raise SourceError(f"{source}: frame rate is '{frame_rate}'; expected 0.1 to 1000 per second; correct the frame rate")
     if source.startswith("scene:"):
         return _open_scene(source, frame_rate)
-    return _open_file(source, frame_rate)
+    if streams.is_stream(source):
+        return streams.open_stream(source, frame_rate=frame_rate)
+    if Path(source).is_dir():
+        return folders.open_folder(source, frame_rate)
+    return files.open_file(source, frame_rate)
 
 
-def _open_file(source: str, frame_rate: float | None) -> Source:
-    path = Path(source)
-    if not path.exists():
-        raise SourceError(f"{source}: found 'no such file'; expected a video file; check the path")
-    if not path.is_file():
-        raise SourceError(f"{source}: found 'not a regular file'; expected a video file; give the path of one video")
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(4096)
-            if not head:
-                raise SourceError(f"{source}: found '0 bytes'; expected a video file; copy the file again")
-    except OSError as error:
-        raise SourceError(f"{source}: found '{error.strerror}'; expected a readable file; check its permissions") from error
-
-    import cv2
-
-    # FFmpeg would draw a text as a film of letters, follow a playlist elsewhere, and take a photograph for a video.
-    if b"\0" not in head or cv2.haveImageReader(source):
-        kind = "a still picture" if b"\0" in head else "text"
-        raise SourceError(f"{source}: found '{kind}'; expected a video file; give the path of a video")
-    capture = _capture(source)
-    try:
-        if not capture.isOpened():
-            raise SourceError(f"{source}: found 'no video in it'; expected a video that FFmpeg reads; convert it to MP4 or AVI")
-        declared_rate = float(capture.get(cv2.CAP_PROP_FPS))
-        declared = float(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        read, first = capture.read()
-    finally:
-        capture.release()
-    if not read:
-        raise SourceError(f"{source}: found 'no readable frame'; expected at least 1 frame; copy or convert the file again")
-    rate = frame_rate if frame_rate is not None else declared_rate
-    if not (math.isfinite(rate) and 0.1 <= rate <= 1000):
-        raise SourceError(f"{source}: frame rate is '{rate}'; expected 0.1 to 1000 per second; give the frame rate yourself")
-    frames = int(declared) if math.isfinite(declared) and 1 <= declared < 2**53 else None
-
-    def images() -> Iterator[Image]:
-        reader = _capture(source)
-        try:
-            while True:
-                ok, image = reader.read()
-                if not ok:
-                    return
-                yield image.astype(np.uint8, copy=False)
-        finally:
-            reader.release()
-
-    def digest() -> str:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-
-    return Source(source, rate, (first.shape[1], first.shape[0]), frames, images, digest)
+def numbered(images: Iterable[Image | None], frame_rate: float) -> Iterator[Frame | None]:
+    """Frames of pictures that come at an even pace; None stands for one that cannot be read."""
+    for index, image in enumerate(images):
+        yield None if image is None else Frame(index, index / frame_rate, image)
 
 
 def _open_scene(source: str, frame_rate: float | None) -> Source:
@@ -241,17 +264,12 @@ def _open_scene(source: str, frame_rate: float | None) -> Source:
     )
     rate = scene.frame_rate if frame_rate is None else frame_rate
 
+    def read() -> Iterator[Frame | None]:
+        return numbered(scene.frames(), rate)
+
     def digest() -> str:
         plan = f"street {SCENE_VERSION} {scene.seed} {scene.seconds!r} {scene.width} {scene.height} "
         plan += f"{scene.frame_rate!r} {scene.light} {numbers.get('people_per_minute')!r}"
         return hashlib.sha256(plan.encode()).hexdigest()
 
-    return Source(source, rate, (scene.width, scene.height), scene.frame_count, scene.frames, digest)
-
-
-def _capture(path: str) -> cv2.VideoCapture:
-    """An FFmpeg reader that keeps its complaints to itself: they become our own errors."""
-    import cv2
-
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    return cv2.VideoCapture(path, cv2.CAP_FFMPEG)
+    return Source(source, rate, (scene.width, scene.height), scene.frame_count, read, digest)

@@ -81,6 +81,8 @@ class Tracker:
         self._height = height
         dt = 0.0 if self._time_s is None else time_s - self._time_s
         self._time_s = time_s
+        if dt > self._hidden_s:  # nobody was seen for so long that nobody can be told to be the same
+            self._states = []
         found = detections.boxes.tolist()
         order = sorted(range(len(found)), key=[box[0] + box[2] for box in found].__getitem__)
         if not all(x2 > x1 and y2 > y1 and math.isfinite(x1 + y1 + x2 + y2) for x1, y1, x2, y2 in found):

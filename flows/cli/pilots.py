@@ -52,14 +52,19 @@ def new(pilot_id: Annotated[str, typer.Argument(metavar="ID", help="Name of the 
 def run(
     pilot: Annotated[str, typer.Argument(help="Id of a pilot, or the path of its file.")],
     runner: Annotated[str | None, typer.Option(help="Where steps run: threads or dask.")] = None,
+    follow_for: Annotated[
+        str | None,
+        typer.Option("--for", metavar="TIME", help="How long streams are followed, such as 15m or 0; else until Ctrl-C."),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Run one pilot: gate, count, judge, record, publish."""
+    """Run one pilot: gate, count, judge, record, publish. Streams are followed first; Ctrl-C ends that and judges."""
     settings = settings_of_run(runner)
     from flows.run_pilot import run_pilot
+    from flows.stopping import seconds
 
     with progress_bar(6) as step:
-        document = run_pilot(pilot, settings, progress=step)
+        document = run_pilot(pilot, settings, progress=step, for_s=seconds(follow_for))
     put(document, as_json, show.run)
     return GATE_SAID_NO if document["status"] == "stopped" else FINE
 

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from analytics.video import detect
 from analytics.video.source import SourceError
-from flows.count_video import count_video
+from flows.count_video import count_stream, count_video
+from tests.analytics.video.camera import camera, noise
+from tests.analytics.video.test_live import Bright
 
 SOURCE = "scene:street?seed=7&seconds=20"
 LINES = ["west=250,0,250,576", "middle=384,0,384,576,westbound,eastbound"]
@@ -17,7 +20,10 @@ LINES = ["west=250,0,250,576", "middle=384,0,384,576,westbound,eastbound"]
 
 def test_document(capsys: pytest.CaptureFixture[str]) -> None:
     document = count_video(SOURCE, LINES)
-    assert list(document) == ["source", "frames", "frame_rate", "video_s", "wall_s", "uptime", "detector", "counts"]
+    assert list(document) == [
+        "source", "frames", "frame_rate", "video_s", "wall_s", "uptime", "frames_lost", "losses", "detector", "counts",
+    ]  # fmt: skip
+    assert (document["uptime"], document["frames_lost"], document["losses"]) == (1.0, 0, [])
     assert (document["source"], document["frames"], document["detector"]) == (SOURCE, 140, "motion")
     assert [(row["line"], row["direction"]) for row in document["counts"]] == [
         ("west", "to_right"), ("west", "to_left"), ("middle", "westbound"), ("middle", "eastbound"),
@@ -60,3 +66,23 @@ def test_bad_outputs(tmp_path: Path) -> None:
         count_video(SOURCE, LINES, events=str(tmp_path / "none" / "e.csv"))
     with pytest.raises(SourceError, match="expected at least one; add --line"):
         count_video(SOURCE, [])
+
+
+def test_a_stream_prints_each_interval_as_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(detect, "make_detector", Bright)
+    with camera(noise) as shown:
+        count_stream(shown.address, ["gate=30,0,30,48"], every_s=3600, follow_for="1s")
+    out, err = capsys.readouterr()
+    documents = [json.loads(line) for line in out.splitlines()]
+    assert documents and err == ""
+    for document in documents:
+        assert (document["interval_s"], document["frames_dropped"], document["late"]) == (3600, 0, 0)
+        assert 0 < document["uptime"] < 0.01 and document["frames"] > 0
+        assert [(row["direction"], row["crossings"]) for row in document["counts"]] == [("to_right", 0), ("to_left", 0)]
+
+
+def test_what_a_stream_cannot_do() -> None:
+    with pytest.raises(SourceError, match="found 'a file to write'; expected none for a stream"):
+        count_stream("camera:0", ["gate=30,0,30,48"], files=[None, "events.csv"])
+    with pytest.raises(SourceError, match="found 'no line'"):
+        count_stream("camera:0", [])

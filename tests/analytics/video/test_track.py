@@ -69,3 +69,14 @@ def test_boxes_that_are_not_finite_are_left_alone() -> None:
     broken = Detections(np.array([[0, 0, np.nan, 5]], np.float32), np.ones(1, np.float32), ("any",))
     tracker = Tracker(confirm_hits=1)
     assert tracker.update(broken, 0.0) == []
+
+
+def test_nobody_is_followed_over_a_gap() -> None:
+    tracker = Tracker()
+    for frame in range(10):
+        (before, *_) = tracker.update(detections((100.0 + 5 * frame, 300.0)), frame / 10) or [None]
+    assert before is not None
+    assert tracker.update(detections((150.0, 300.0)), 4.0) == []
+    for frame in range(3):
+        found = tracker.update(detections((150.0, 300.0)), 4.1 + frame / 10)
+    assert found and before.id not in [track.id for track in found]

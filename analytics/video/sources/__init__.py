@@ -1,0 +1,1 @@
+"""Kinds of source: files, folders of images, streams; read ahead, and honest about what was not seen."""

@@ -1,0 +1,175 @@
+"""Following a pilot's streams: each closed interval goes through the gate into the lake, until it is told to stop.
+
+What came is kept in the lake's table `live_counts`, refused rows too: it is what later runs judge. What the gate accepts is in
+`counts_by_interval` at once, under the run `live`, until a run takes its place.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, Queue
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from analytics import FOLLOWERS
+from analytics.lake import Connection, append_live, memory
+from analytics.video.count import write_rows
+from analytics.video.sources.streams import public_name
+from experiments.pilot import Feed, Pilot, PilotError
+from experiments.settings import Settings
+from flows.feeds import Source, arguments_of, digest_of, judge_table, kept, report_of
+from flows.stopping import stopped_by_signals
+from flows.stream_feeds import is_followed
+
+Rows = list[tuple[object, ...]]
+_LOOK_S = 0.2
+
+
+@dataclass(frozen=True)
+class _Over:
+    """One feed has come to its end; carries what went wrong, if anything did."""
+
+    error: BaseException | None = None
+
+
+def address_of(name: str, settings: Settings, where: str) -> str:
+    """Address of a feed's stream, as given or by `stream:NAME`.
+
+    Raises:
+        PilotError: No address is set for the name.
+    """
+    kind, _, rest = name.partition(":")
+    if kind != "stream":
+        return name
+    if rest.lower() not in settings.streams:
+        raise PilotError(
+            f"{where}: source '{name}' has no address; expected one in the environment; set TESTBED_STREAM_{rest.upper()}"
+        )
+    return settings.streams[rest.lower()]
+
+
+def follow_pilot(
+    connection: Connection,
+    pilot: Pilot,
+    settings: Settings,
+    where: str,
+    *,
+    for_s: float,
+    stop: threading.Event,
+    progress: Callable[[str], None],
+) -> int:
+    """Follow all streams of a pilot; returns the number of intervals that went into the lake.
+
+    Args:
+        connection: From `open_lake`.
+        pilot: The pilot, resolved.
+        settings: Where the lake is, and addresses of streams.
+        where: The pilot's file, for messages.
+        for_s: How long to follow. [s]
+        stop: When set, as by Ctrl-C, what has come is counted and published, and following ends.
+        progress: Called with a line for each interval.
+
+    Raises:
+        PilotError: A stream has no address, or another process follows this pilot.
+        SourceError: A stream cannot be used.
+    """
+    followed = [(number, feed) for number, feed in enumerate(pilot.feeds) if is_followed(feed)]
+    addresses = {number: address_of(feed.sources[0], settings, where) for number, feed in followed}
+    came: Queue[tuple[int, Rows | _Over]] = Queue()
+
+    def watch(number: int, feed: Feed) -> None:
+        over = _Over()
+        try:
+            arguments, _ = arguments_of(feed, pilot.timezone)
+            for rows in FOLLOWERS[feed.analytic](addresses[number], **arguments, for_s=for_s, stop=stop):
+                came.put((number, rows))
+        except BaseException as error:  # raised again by the thread that started this one
+            over = _Over(error)
+        came.put((number, over))
+
+    with _alone(pilot.id, settings.home), stopped_by_signals(stop):
+        import data_contracts.expectations  # noqa: F401  # takes seconds: not when the first interval waits
+
+        threads = [threading.Thread(target=watch, args=one, name=f"feed {one[0]}", daemon=True) for one in followed]
+        for thread in threads:
+            thread.start()
+        published, running, failed = 0, len(threads), None
+        try:
+            while running:
+                try:
+                    number, item = came.get(timeout=_LOOK_S)
+                except Empty:
+                    continue
+                if isinstance(item, _Over):
+                    running -= 1
+                    failed = failed or item.error
+                    if item.error is not None:
+                        stop.set()
+                elif _let_in(connection, pilot, number, item):
+                    published += 1
+                    progress(f"{pilot.id}: interval {item[0][4]} of {public_name(pilot.feeds[number].sources[0])}")
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+    if failed is not None:
+        raise failed
+    return published
+
+
+def collected(connection: Connection, pilot: Pilot, number: int, settings: Settings, where: str) -> Source:
+    """All that has come from a feed's stream so far, as a source that a run can judge.
+
+    Raises:
+        PilotError: Nothing has come yet.
+    """
+    name = public_name(pilot.feeds[number].sources[0])
+    query = (
+        "SELECT * EXCLUDE (pilot_id, feed) FROM lake.live_counts WHERE pilot_id = ? AND feed = ? "
+        "ORDER BY interval_start_at, site_id, line, direction, road_user"
+    )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE followed AS {query}", [pilot.id, number])
+    rows = connection.execute("SELECT * FROM followed").fetchall()
+    if not rows:
+        raise PilotError(f"{where}: source '{name}' has brought nothing yet; expected an interval; follow it for longer")
+    digest = digest_of(name, rows)
+
+    def build(folder: Path) -> None:
+        connection.execute(f"COPY followed TO '{folder}/accepted.parquet' (FORMAT parquet, COMPRESSION zstd)")
+
+    return Source(name, str(kept(settings.cache, digest, build)), digest)
+
+
+def _let_in(connection: Connection, pilot: Pilot, number: int, rows: Rows) -> bool:
+    """Let the gate judge one interval and put it into the lake, once; False when it is there already."""
+    contract = pilot.feeds[number].contract
+    with TemporaryDirectory() as name, memory() as judging:
+        folder = Path(name)
+        write_rows(judging, rows, table="closed")
+        judge_table(judging, "closed", contract, folder)
+        report: dict[str, Any] = report_of(folder)
+        return append_live(
+            connection,
+            pilot.id,
+            number,
+            came=f"read_parquet('{folder}/judged.parquet')",
+            accepted=f"read_parquet('{folder}/accepted.parquet')" if report["passed"] else None,
+            refused=f"SELECT '{contract}' AS contract, '{report['version']}' AS version, * "
+            f"FROM read_parquet('{folder}/quarantined.parquet')",
+        )
+
+
+@contextmanager
+def _alone(pilot_id: str, home: Path) -> Iterator[None]:
+    """Keep two processes from following the same pilot."""
+    with (home / f"following-{pilot_id}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise PilotError(f"pilot '{pilot_id}' is followed by another process; expected one; stop the other first") from None
+        yield
