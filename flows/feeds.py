@@ -25,6 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 from analytics import ANALYTICS
 from analytics.lake import Connection, memory
 from analytics.sensing.readers import READERS
+from analytics.video.drawn import is_drawn
 from data_contracts.contract import ContractError, contracts
 from data_contracts.standard.faults import suggest
 from experiments.faults import wrong_value
@@ -69,6 +70,12 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def drawn_digests(feed: Feed) -> list[str]:
+    """SHA-256 of each file that a feed's lines are drawn in: another drawing gives other counts."""
+    texts = [str(text) for text in feed.params.get("lines", ())]
+    return [file_digest(Path(text)) for text in texts if is_drawn(text) and Path(text).is_file()]
 
 
 def find_source(feed: Feed, settings: Settings, where: str) -> Source:
@@ -224,8 +231,12 @@ def analyse(
     key: str,
     cache_folder: str,
     repairs: Sequence[dict[str, Any]] = (),
+    audit: dict[str, Any] | None = None,
 ) -> str:
-    """Run a feed's analytic on accepted rows (`is_table`) or on the source itself, and let its contract judge the result."""
+    """Run a feed's analytic on accepted rows (`is_table`) or on the source itself, and let its contract judge the result.
+
+    Counts of an audited counter get the ends of their intervals from `audit`.
+    """
     model = Feed.model_validate(feed)
     arguments, _ = _arguments(model, timezone)
 
@@ -238,6 +249,10 @@ def analyse(
                 )
                 given = "received"
             ANALYTICS[model.analytic](connection, given, table="analysed", **arguments)
+            if audit is not None:
+                from flows.audited import bound_table
+
+                bound_table(connection, "analysed", audit)
             judge_table(connection, "analysed", model.contract, folder, repairs)
 
     return str(kept(Path(cache_folder), key, build))

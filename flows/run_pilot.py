@@ -19,6 +19,7 @@ from experiments.pilot import Pilot, find_pilot, load_pilot
 from experiments.plan import Deviation, deviations, plan_hash, plan_of
 from experiments.settings import Settings
 from experiments.tracking import Dataset, Record, finish, log_run
+from flows.audited import of_feed
 from flows.check_reports import run_pages
 from flows.feeds import (
     Source,
@@ -26,6 +27,7 @@ from flows.feeds import (
     code_version,
     contract_digest,
     digest_of,
+    drawn_digests,
     find_source,
     receive,
     report_of,
@@ -95,7 +97,11 @@ def run_pilot(
     started = now or datetime.now(UTC)
     with open_lake(settings.catalog, settings.lake_files) as connection:
         repairs = repairs_of(connection, pilot.id)
-        run_id = _run_id(pilot, sources, repairs)
+        audits = [
+            of_feed(connection, feed.params, source.location, source.digest) if feed.analytic == "count_crossings" else None
+            for feed, source in zip(pilot.feeds, sources, strict=True)
+        ]
+        run_id = _run_id(pilot, sources, repairs, [audit[0] if audit else None for audit in audits])
         done = published(connection, pilot.id, run_id)
         if done is not None:
             progress(f"{pilot.id}: nothing has changed since run {run_id[:8]}")
@@ -106,19 +112,30 @@ def run_pilot(
         locked, changes = _lock(connection, pilot, started)
 
         def work(steps: Steps) -> dict[str, Any]:
-            gathered = [_gather(steps, pilot, i, source, settings, progress, repairs) for i, source in enumerate(sources)]
+            gathered = [
+                _gather(steps, pilot, i, source, settings, progress, repairs, audits[i]) for i, source in enumerate(sources)
+            ]
             progress(f"{pilot.id}: judging")
-            judgement = judge(pilot, [g.result for g in gathered])
+            said = [audit[1] for audit in audits if audit]
+            judgement = judge(pilot, [g.result for g in gathered], said)
             progress(f"{pilot.id}: recording and publishing")
             return _record(connection, steps, pilot, gathered, judgement, run_id, locked, changes, started, settings)
 
         return by_prefect(pilot.id, work, settings) if orchestrated else work(Directly())
 
 
-def _run_id(pilot: Pilot, sources: list[Source], repairs: Repairs) -> str:
+def _run_id(pilot: Pilot, sources: list[Source], repairs: Repairs, audits: list[Any]) -> str:
     names = {n for feed in pilot.feeds for n in (feed.raw_contract, feed.contract) if n} | {"open_counts"}
     digests = {name: contract_digest(name) for name in sorted(names)}
-    return digest_of(pilot.model_dump(mode="json"), [s.digest for s in sources], digests, code_version(), repairs)
+    return digest_of(
+        pilot.model_dump(mode="json"),
+        [s.digest for s in sources],
+        digests,
+        code_version(),
+        repairs,
+        audits,
+        [drawn_digests(feed) for feed in pilot.feeds],
+    )
 
 
 def _document(done: Snapshot) -> dict[str, Any]:
@@ -150,6 +167,7 @@ def _gather(
     settings: Settings,
     progress: Progress,
     repairs: Repairs,
+    audit: tuple[dict[str, Any] | None, dict[str, Any]] | None,
 ) -> Gathered:
     feed = pilot.feeds[number]
     described = feed.model_dump(mode="json")
@@ -166,7 +184,16 @@ def _gather(
         given = str(raw)
     progress(f"{pilot.id}: {feed.analytic}")
     mended = repairs.get(feed.contract, [])
-    key = digest_of(key, feed.analytic, feed.params, pilot.timezone, contract_digest(feed.contract), mended)
+    key = digest_of(
+        key,
+        feed.analytic,
+        feed.params,
+        pilot.timezone,
+        contract_digest(feed.contract),
+        mended,
+        audit and audit[0],
+        drawn_digests(feed),
+    )
     folder = steps.run(
         analyse,
         feed=described,
@@ -176,6 +203,7 @@ def _gather(
         key=key,
         cache_folder=cache_folder,
         repairs=mended,
+        audit=audit[0] if audit else None,
     )
     asked = {"contract": feed.contract, "timezone": pilot.timezone, "credit": pilot.attribution or pilot.owner.team}
     key = digest_of(key, "open_data", asked, contract_digest("open_counts"))

@@ -136,6 +136,8 @@ def count_source(
     frame_rate: float | None = None,
     on_frame: Callable[[int, int | None, Sequence[Track]], None] | None = None,
     preview: str | None = None,
+    watch: Callable[[Frame, Sequence[Track]], None] | None = None,
+    filled: str | None = None,
 ) -> Counts:
     """Count the crossings of lines in a video, frame by frame; no frame is kept or written.
 
@@ -147,10 +149,13 @@ def count_source(
         frame_rate: Frames per second to believe instead of what the file says. [1/s]
         on_frame: Called after each frame with its index, the number of frames declared (or None) and the living tracks.
         preview: Path of a video to write, with lines, boxes and paths on blank ground.
+        watch: Called after each frame with the frame and the living tracks; it must not keep the picture.
+        filled: Warning that stands in every picture; with it the preview is the video itself with road users painted over.
 
     Raises:
         SourceError: The source, a line, the detector or a road user cannot be used.
     """
+    from analytics.video.blur import FilledWriter
     from analytics.video.detect import make_detector
     from analytics.video.privacy import PreviewWriter, forbid_core_dumps
 
@@ -162,8 +167,10 @@ def count_source(
             _check_inside(line, opened.size)
         find = make_detector(detector, frame_rate=opened.frame_rate)
         _check_road_users(road_users, detector, find)
-        writer = None
-        if preview is not None:
+        writer = painter = None
+        if preview is not None and filled is not None:
+            painter = stack.enter_context(FilledWriter(preview, opened.size, opened.frame_rate, lines, filled))
+        elif preview is not None:
             writer = stack.enter_context(PreviewWriter(preview, opened.size, opened.frame_rate, lines))
         _prime(find, opened)
         counting = Counting(find, lines)
@@ -171,6 +178,10 @@ def count_source(
             tracks = counting.see(frame)
             if writer is not None:
                 writer.write(tracks)
+            if painter is not None:
+                painter.write(frame, tracks)
+            if watch is not None:
+                watch(frame, tracks)
             if on_frame is not None:
                 on_frame(frame.index, opened.frames, tracks)
         return Counts(
@@ -213,7 +224,7 @@ def count_crossings(
         table: Name of the table.
         site_id: Site that the camera observes.
         started_at: Instant of the first frame, with a time zone.
-        lines: Lines as `NAME=x1,y1,x2,y2[,name_to_right,name_to_left]`.
+        lines: Lines as `NAME=x1,y1,x2,y2[,name_to_right,name_to_left]`, or a YAML file that was drawn.
         interval_s: Length of an interval; the first starts at `started_at`. [s]
         detector: `motion`, or the path of an ONNX model.
         road_users: Classes to count.
@@ -230,8 +241,14 @@ def count_crossings(
         raise SourceError(f"{source}: interval_s is '{interval_s}'; expected 1 or more; correct it")
     if not lines:
         raise SourceError(f"{source}: lines is '[]'; expected at least 1 line; add NAME=x1,y1,x2,y2")
+    from analytics.video.drawn import lines_of
+
     counts = count_source(
-        source, [parse_line(line) for line in lines], detector=detector, road_users=road_users, frame_rate=frame_rate
+        source,
+        lines_of(lines, source, frame_rate=frame_rate),
+        detector=detector,
+        road_users=road_users,
+        frame_rate=frame_rate,
     )
     rows = []
     for index in range(max(1, math.ceil(counts.declared_s / interval_s - 1e-9))):
