@@ -66,13 +66,13 @@ class Drawn(DrawnPart):
     @model_validator(mode="after")
     def _whole(self) -> Drawn:
         if min(self.size) < 1:
-            raise ValueError(f"size is {self.size[0]}x{self.size[1]}; expected a width and a height")
+            raise ValueError(f"size is {self.size[0]}x{self.size[1]}; expected a width and a height; correct it")
         names = [*(line.name for line in self.lines), *(zone.name for zone in self.zones)]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"the name '{name}' is given twice; rename one")
         if 0 < len(self.ground_points) < 4:
-            raise ValueError(f"{len(self.ground_points)} ground points; expected none or four and more")
+            raise ValueError(f"ground_points has {len(self.ground_points)}; expected none, or four and more; set the others")
         return self
 
     def to_yaml(self) -> str:
@@ -129,7 +129,8 @@ def parse_drawn(document: Any, where: str) -> Drawn:
         for fault in error.errors():
             place = ".".join(str(part) for part in fault["loc"]) or "file"
             found = fault["input"] if isinstance(fault["input"], str | int | float) else type(fault["input"]).__name__
-            faults.append(f"{where}: {place} is '{found}'; {fault['msg'].removeprefix('Value error, ')}; correct it")
+            said = fault["msg"].removeprefix("Value error, ")
+            faults.append(f"{where}: {said}" if fault["type"] == "value_error" else f"{where}: {place} is '{found}'; {said}; correct it")
         raise SourceError("\n".join(faults)) from None
 
 
