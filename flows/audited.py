@@ -13,6 +13,7 @@ from analytics.lake import Connection, open_lake
 from analytics.video.count import Counts
 from analytics.video.drawn import lines_of
 from analytics.video.identity import counter_of, digest_of
+from analytics.video.source import open_source
 from experiments.audit.bounds import LEAST_INTERVALS
 from experiments.audit.errors import agreement, errors
 from experiments.audit.records import NO_CLOCK, Audit, Manual, bounds, find_audit, manual_of, other_audits
@@ -121,7 +122,7 @@ def of_count(
 
 
 def of_feed(
-    connection: Connection, params: dict[str, Any], location: str, source_digest: str
+    connection: Connection, params: dict[str, Any], location: str
 ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """The audit of a feed that counts video, as plain values for `bound_table`, and what a result says of it."""
     lines = lines_of(params["lines"], location, frame_rate=params.get("frame_rate"))
@@ -133,11 +134,13 @@ def of_feed(
     if audit.population.interval_s != params.get("interval_s", 15):
         reason = f"the audit is of intervals of {audit.population.interval_s} s; counts of others cannot take it over"
         return None, unaudited(params["site_id"], reason)
+    with open_source(location) as opened:
+        same_source = opened.digest() == audit.source_digest
     given = {
         "audit_id": audit.audit_id,
         "document": audit.to_json(),
         "manual": [[index, who, [[*cell, n] for cell, n in counts.items()]] for (index, who), counts in sorted(manual.items())],
-        "same_source": source_digest == audit.source_digest,
+        "same_source": same_source,
     }
     return given, summary(audit, manual)
 
@@ -170,7 +173,7 @@ def bound_table(connection: Connection, table: str, given: dict[str, Any]) -> No
     found = bounds(audit, manual, starts, automatic, same_source=given["same_source"])
     lower, upper = found.fitted.each()
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE bounded (line VARCHAR, direction VARCHAR, road_user VARCHAR, at TIMESTAMPTZ, "
+        "CREATE OR REPLACE TEMP TABLE bounded (line VARCHAR, direction VARCHAR, road_user VARCHAR, start_at TIMESTAMPTZ, "
         "low INTEGER, high INTEGER)"
     )
     connection.executemany(
@@ -182,7 +185,7 @@ def bound_table(connection: Connection, table: str, given: dict[str, Any]) -> No
     )
     connection.execute(
         f"UPDATE {table} AS t SET lower = b.low, upper = b.high FROM bounded AS b WHERE t.line = b.line AND "
-        "t.direction = b.direction AND t.road_user = b.road_user AND t.interval_start_at = b.at"
+        "t.direction = b.direction AND t.road_user = b.road_user AND t.interval_start_at = b.start_at"
     )
 
 

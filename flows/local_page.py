@@ -6,6 +6,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,7 @@ def listen(port: int) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind(("127.0.0.1", port))
+        found.listen()
     except (OSError, OverflowError) as error:
         found.close()
         raise SettingsError(f"port: '{port}' cannot be used ({error}); expected a free port; choose another --port") from None
@@ -91,4 +93,5 @@ def serve_page(app: FastAPI, token: str, port: int, told: Callable[[str], None] 
         address = f"http://127.0.0.1:{found.getsockname()[1]}/{token}/"
         (told or (lambda said: print(f"open {said} (Ctrl-C ends)", file=sys.stderr, flush=True)))(address)
         config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=2)
-        uvicorn.Server(config).run(sockets=[found])
+        with suppress(KeyboardInterrupt):  # the server raises it again when it has ended
+            uvicorn.Server(config).run(sockets=[found])

@@ -98,7 +98,7 @@ def run_pilot(
     with open_lake(settings.catalog, settings.lake_files) as connection:
         repairs = repairs_of(connection, pilot.id)
         audits = [
-            of_feed(connection, feed.params, source.location, source.digest) if feed.analytic == "count_crossings" else None
+            of_feed(connection, feed.params, source.location) if feed.analytic == "count_crossings" else None
             for feed, source in zip(pilot.feeds, sources, strict=True)
         ]
         run_id = _run_id(pilot, sources, repairs, [audit[0] if audit else None for audit in audits])

@@ -130,7 +130,9 @@ def parse_drawn(document: Any, where: str) -> Drawn:
             place = ".".join(str(part) for part in fault["loc"]) or "file"
             found = fault["input"] if isinstance(fault["input"], str | int | float) else type(fault["input"]).__name__
             said = fault["msg"].removeprefix("Value error, ")
-            faults.append(f"{where}: {said}" if fault["type"] == "value_error" else f"{where}: {place} is '{found}'; {said}; correct it")
+            faults.append(
+                f"{where}: {said}" if fault["type"] == "value_error" else f"{where}: {place} is '{found}'; {said}; correct it"
+            )
         raise SourceError("\n".join(faults)) from None
 
 

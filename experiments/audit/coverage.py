@@ -91,7 +91,7 @@ def streets(regime: Regime, rng: np.random.Generator) -> Iterator[tuple[Populati
             missed = rng.beta(np.maximum(missed / regime.spread, 1e-6), np.maximum((1 - missed) / regime.spread, 1e-6))
             false = false * rng.gamma(1 / regime.spread, regime.spread, shape)
         counted = (rng.binomial(true, 1 - missed) + rng.poisson(false)).astype(np.float64)
-        start_s = 15.0 * np.arange(regime.intervals)
+        start_s = 15.0 * np.arange(regime.intervals, dtype=np.float64)
         brightness = np.where(night, 20.0, 150.0)
         yield Population(names, start_s, 15, counted, brightness, np.zeros(regime.intervals)), true.astype(np.float64)
 

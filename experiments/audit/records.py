@@ -171,19 +171,23 @@ def keep_manual(connection: Connection, audit_id: str, rows: Sequence[dict[str, 
         rows: Rows of the contract `counts_manual`, judged already.
         now: The instant that counts as now.
     """
-    key = ("site_id", "line", "direction", "road_user", "interval_start_at", "annotator")
     columns = ("site_id", "line", "direction", "road_user", "interval_start_at", "interval_s", "annotator", "crossings")
+    key = " AND ".join(f"m.{name} = g.{name}" for name in columns if name not in ("interval_s", "crossings"))
 
     def work() -> None:
+        # one statement for all rows: each statement on the lake costs tens of milliseconds
+        connection.execute("CREATE OR REPLACE TEMP TABLE given_by_hand AS SELECT * FROM lake.counts_manual LIMIT 0")
+        connection.executemany(
+            f"INSERT INTO given_by_hand (audit_id, {', '.join(columns)}, counted_at) VALUES ({', '.join('?' * 10)})",
+            [[audit_id, *(row[name] for name in columns), now] for row in rows],
+        )
         with transaction(connection):
-            connection.executemany(
-                f"DELETE FROM lake.counts_manual WHERE audit_id = ? AND {' AND '.join(f'{name} = ?' for name in key)}",
-                [[audit_id, *(row[name] for name in key)] for row in rows],
+            connection.execute(
+                "DELETE FROM lake.counts_manual AS m WHERE audit_id = ? AND EXISTS "
+                f"(SELECT 1 FROM given_by_hand AS g WHERE {key})",
+                [audit_id],
             )
-            connection.executemany(
-                f"INSERT INTO lake.counts_manual (audit_id, {', '.join(columns)}, counted_at) VALUES ({', '.join('?' * 10)})",
-                [[audit_id, *(row[name] for name in columns), now] for row in rows],
-            )
+            connection.execute("INSERT INTO lake.counts_manual BY NAME SELECT * FROM given_by_hand")
 
     if rows:
         retry(work)

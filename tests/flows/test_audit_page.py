@@ -126,5 +126,5 @@ def test_rows_hold_every_cell_and_any_is_the_sum(audit):
         rows_of(found, index, "a", [("gate", "up", "any")])
     with pytest.raises(ContractError, match="was not drawn; expected one of the sample"):
         take_in(found, rows_of(found, int((~found.sample.drawn).argmax()), "a", []), settings)
-    with pytest.raises(ContractError, match="counts_manual: .*annotator"):
+    with pytest.raises(ContractError, match=r"counts_manual: .*annotator"):
         take_in(found, rows_of(found, index, "Anna Muster", []), settings)
