@@ -52,6 +52,10 @@ TABLES = {
     "suppressed BOOLEAN, coverage DOUBLE, attribution VARCHAR",
     "outcomes": "pilot_id VARCHAR, run_id VARCHAR, period_start DATE, treated DOUBLE, counterfactual DOUBLE, "
     "lower DOUBLE, upper DOUBLE, is_after BOOLEAN",
+    "audits": "audit_id VARCHAR, site_id VARCHAR, counter_hash VARCHAR, lines_hash VARCHAR, source_digest VARCHAR, "
+    "document VARCHAR, drawn_at TIMESTAMPTZ",
+    "counts_manual": "audit_id VARCHAR, site_id VARCHAR, line VARCHAR, direction VARCHAR, road_user VARCHAR, "
+    "interval_start_at TIMESTAMPTZ, interval_s INTEGER, annotator VARCHAR, crossings INTEGER, counted_at TIMESTAMPTZ",
     "submissions": "submission_id VARCHAR, task VARCHAR, name VARCHAR, vendor VARCHAR, sha256 VARCHAR, "
     "status VARCHAR, reason VARCHAR, card VARCHAR, submitted_at TIMESTAMPTZ",
     "evaluations": "submission_id VARCHAR, task VARCHAR, split VARCHAR, sandbox_level VARCHAR, "

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from dashboards import charts, disclosure, language, layout, queries, site_map
+from dashboards.audits import show_audits
 from dashboards.charts import Band
 from dashboards.language import Words
 from dashboards.queries import Run
@@ -65,6 +66,7 @@ def show_intervals(run: Run, pilot: Pilot | None, snapshot: int, say: Words) -> 
     st.subheader(say("counts_title"), anchor=False)
     layout.text(say("counts_text", interval=found.interval_s, shown=found.shown_s))
     (st.info if found.audited else st.warning)(say("audited" if found.audited else "not_audited"), icon=":material/fact_check:")
+    show_audits(run, say)
 
     def said(row: dict[str, Any]) -> str:
         if row["crossings"] is not None:

@@ -117,7 +117,10 @@ def answer(document: Mapping[str, Any], say: Words) -> tuple[str, str]:
         return f"{say(f'answer_{verdict}')} {found}", say.language
     if effect["relative"] is None and document["uptime"] is not None:
         low, high = (say.number(effect[end], 1) for end in ("lower", "upper"))
-        flow = say("answer_flow", found=say.number(effect["estimate"], 1), low=low, high=high, level=level)
+        audits = document.get("audits", [])
+        is_audited = bool(audits) and all(one["status"] == "audited" for one in audits)
+        key = "answer_flow_audited" if is_audited else "answer_flow"
+        flow = say(key, found=say.number(effect["estimate"], 1), low=low, high=high, level=level)
         uptime = say("answer_uptime", uptime=say.percent(document["uptime"], 1))
         return f"{say(f'answer_{verdict}')} {uptime} {flow}", say.language
     return own

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -136,7 +137,8 @@ def log_run(uri: str, artifacts: Path, record: Record) -> str:
     if inputs:
         store.log_inputs(run_id, datasets=inputs)
     for dataset in record.datasets:
-        store.set_tag(run_id, f"testbed.sha256.{dataset.name}"[:250], dataset.digest)
+        name = re.sub(r"[^\w\-. :/]", "_", dataset.name)  # a rendered scene's name holds '?' and '&', which a tag may not
+        store.set_tag(run_id, f"testbed.sha256.{name}"[:250], dataset.digest)
     with tempfile.TemporaryDirectory() as folder:
         for name, content in record.artifacts.items():
             (Path(folder) / name).write_bytes(content)

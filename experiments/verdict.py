@@ -8,6 +8,7 @@ from typing import Literal
 from experiments.impact import Effect
 from experiments.pilot import Rule
 
+NOT_AUDITED = "The counts have not been audited against a count by hand."
 Word = Literal["succeeded", "not succeeded", "inconclusive", "not measured"]
 
 
@@ -26,7 +27,7 @@ class Verdict:
     answer: str
 
 
-def decide(rule: Rule, effect: Effect | None, *, uptime: float | None = None, missing: str = "") -> Verdict:
+def decide(rule: Rule, effect: Effect | None, *, uptime: float | None = None, missing: str = "", audited: str = "") -> Verdict:
     """Apply a pilot's rule.
 
     A rule about the effect is met when the whole interval lies on the good side of the bound, not met when the whole
@@ -37,9 +38,10 @@ def decide(rule: Rule, effect: Effect | None, *, uptime: float | None = None, mi
         effect: What the pilot's method found; None when nothing could be measured.
         uptime: Share of the observed time in which the source delivered, 0 to 1.
         missing: Why there is no effect, as a sentence.
+        audited: What an audit says of the counts, as a sentence.
     """
     if rule.uptime_above is not None:
-        return _by_uptime(rule.uptime_above, uptime, effect)
+        return _by_uptime(rule.uptime_above, uptime, effect, audited)
     wants_more = rule.relative_effect_above is not None
     bound = rule.relative_effect_above if rule.relative_effect_above is not None else rule.relative_effect_below
     assert bound is not None
@@ -62,7 +64,7 @@ def decide(rule: Rule, effect: Effect | None, *, uptime: float | None = None, mi
     return Verdict("inconclusive", words, f"We cannot tell. {sentence} {ruled_out if low < 0 < high else ''}".strip())
 
 
-def _by_uptime(bound: float, uptime: float | None, effect: Effect | None) -> Verdict:
+def _by_uptime(bound: float, uptime: float | None, effect: Effect | None, audited: str) -> Verdict:
     words = f"the camera's picture could be counted for more than {bound:.0%} of the time"
     if uptime is None:
         return Verdict("not measured", words, "The camera delivered nothing that could be counted.")
@@ -70,7 +72,7 @@ def _by_uptime(bound: float, uptime: float | None, effect: Effect | None) -> Ver
     if effect is not None:
         flow = (
             f" People crossed the lines {effect.estimate:.1f} times a minute ({effect.lower:.1f} to {effect.upper:.1f}, "
-            f"{effect.level:.0%} interval). The counts have not been audited against a count by hand."
+            f"{effect.level:.0%} interval). {audited or NOT_AUDITED}"
         )
     met = uptime > bound
     return Verdict(

@@ -13,14 +13,16 @@ from pathlib import Path
 from threading import Event
 from typing import IO, TYPE_CHECKING, Any
 
-from analytics.video.count import Counts, count_source, parse_line
+from analytics.video.count import Counts, count_source
+from analytics.video.drawn import lines_of
 from analytics.video.live import follow
-from analytics.video.source import SourceError
+from analytics.video.source import SourceError, open_source
 from analytics.video.sources.streams import public_name
 from flows.stopping import seconds, stopped_by_signals
 
 if TYPE_CHECKING:
     from analytics.video.track import Track
+    from experiments.settings import Settings
 
 
 def count_video(
@@ -34,12 +36,15 @@ def count_video(
     tracks: str | None = None,
     preview: str | None = None,
     progress: bool = False,
+    settings: Settings | None = None,
+    site: str | None = None,
+    filled: str | None = None,
 ) -> dict[str, Any]:
     """Count crossings of lines in one video.
 
     Args:
         source: Path of a video, or a rendered scene such as `scene:street?seed=7&seconds=120`.
-        lines: Lines as `NAME=x1,y1,x2,y2[,name_to_right,name_to_left]`.
+        lines: Lines as `NAME=x1,y1,x2,y2[,name_to_right,name_to_left]`, or a YAML file that was drawn.
         detector: `motion`, or the path of an ONNX model.
         road_users: Classes to count; `motion` knows only `any`.
         frame_rate: Frames per second to believe instead of what the file says. [1/s]
@@ -47,6 +52,9 @@ def count_video(
         tracks: Path of a text file to write, in MOT Challenge rows.
         preview: Path of an MP4 file to write: lines, boxes and paths on blank ground.
         progress: Show a progress bar on standard error.
+        settings: Where audits are kept; without them nothing is said of audits.
+        site: Site that the source shows; by default the recording is its own site.
+        filled: Warning that stands in every picture of the preview, which then is the video with road users painted over.
 
     Returns:
         The document that `testbed count --json` prints.
@@ -56,7 +64,7 @@ def count_video(
     """
     if not lines:
         raise SourceError(f"{source}: found 'no line'; expected at least one; add --line NAME=x1,y1,x2,y2")
-    parsed = [parse_line(line) for line in lines]
+    parsed = lines_of(lines)
     _check_outputs(source, events, tracks, preview)
     with ExitStack() as stack:
         track_file = stack.enter_context(Path(f"{tracks}.part").open("w", encoding="utf-8")) if tracks else None
@@ -77,6 +85,7 @@ def count_video(
             frame_rate=frame_rate,
             on_frame=on_frame,
             preview=preview,
+            filled=filled,
         )
         if progress:
             print(file=sys.stderr)
@@ -85,6 +94,14 @@ def count_video(
             Path(track_file.name).replace(tracks)
     if events is not None:
         _write_events(events, counts)
+    ends: dict[tuple[str, str, str], tuple[int, int]] = {}
+    audit = {}
+    if settings is not None:
+        from flows.audited import of_count
+
+        with open_source(source, frame_rate=frame_rate) as opened:
+            digest = opened.digest()
+        ends, audit["audit"] = of_count(counts, site or f"video_{digest[:12]}", digest, frame_rate, settings)
     return {
         "source": source,
         "frames": counts.frames,
@@ -101,11 +118,12 @@ def count_video(
                 "direction": direction,
                 "road_user": road_user,
                 "crossings": crossings,
-                "lower": None,
-                "upper": None,
+                "lower": ends.get((line, direction, road_user), (None, None))[0],
+                "upper": ends.get((line, direction, road_user), (None, None))[1],
             }
             for (line, direction, road_user), crossings in counts.tally().items()
         ],
+        **audit,
     }
 
 
@@ -140,7 +158,7 @@ def count_stream(
         raise SourceError(f"{name}: found 'a file to write'; expected none for a stream; leave it out, or count a recording")
     if not lines:
         raise SourceError(f"{name}: found 'no line'; expected at least one; add --line NAME=x1,y1,x2,y2")
-    parsed, stop = [parse_line(line) for line in lines], Event()
+    parsed, stop = lines_of(lines), Event()
     with stopped_by_signals(stop):
         found = follow(
             source,

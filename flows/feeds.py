@@ -26,6 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 from analytics import ANALYTICS, FOLLOWERS
 from analytics.lake import Connection, memory, shut_in
 from analytics.sensing.readers import READERS
+from analytics.video.drawn import is_drawn
 from analytics.video.sources.folders import folder_digest
 from data_contracts.contract import ContractError, contracts
 from data_contracts.standard.faults import suggest
@@ -72,6 +73,12 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def drawn_digests(feed: Feed) -> list[str]:
+    """SHA-256 of each file that a feed's lines are drawn in: another drawing gives other counts."""
+    texts = [str(text) for text in feed.params.get("lines", ())]
+    return [file_digest(Path(text)) for text in texts if is_drawn(text) and Path(text).is_file()]
 
 
 def find_source(feed: Feed, settings: Settings, where: str) -> Source:
@@ -244,10 +251,12 @@ def analyse(
     repairs: Sequence[dict[str, Any]] = (),
     now: str | None = None,
     others: dict[str, list[str]] | None = None,
+    audit: dict[str, Any] | None = None,
 ) -> str:
     """Run a feed's analytic on accepted rows (`is_table`) or on the source itself, and let its contract judge the result.
 
-    What a stream brought was counted when it came: it is only judged.
+    What a stream brought was counted when it came: it is only judged. Counts of an audited counter get the ends of their
+    intervals from `audit`.
     """
     model = Feed.model_validate(feed)
     arguments, _ = arguments_of(model, timezone)
@@ -265,6 +274,10 @@ def analyse(
                 )
                 given = "received"
             ANALYTICS[model.analytic](connection, given, table="analysed", **arguments)
+            if audit is not None:
+                from flows.audited import bound_table
+
+                bound_table(connection, "analysed", audit)
             judge_table(connection, "analysed", model.contract, folder, repairs, now=now, others=others)
 
     return str(kept(Path(cache_folder), key, build))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from experiments.outcome import Panel, panel
 from experiments.pilot import Pilot
 from experiments.plot import effect_png
 from experiments.verdict import Verdict, decide
+from flows.audited import sentence
 
 MIN_WEEKS_BEFORE = 8
 """Fewer weeks before the change cannot tell a good comparison from a lucky one."""
@@ -36,6 +38,7 @@ class Judgement:
         groups: Effect by group of hours.
         benefit: Costs and benefits; None when the pilot gives no money.
         uptime: Share of the observed time in which the source delivered; None where it is not known.
+        audits: What an audit says of each feed's counts.
     """
 
     verdict: Verdict
@@ -46,6 +49,7 @@ class Judgement:
     groups: tuple[GroupEffect, ...] = ()
     benefit: Benefit | None = None
     uptime: float | None = None
+    audits: tuple[dict[str, Any], ...] = ()
 
     def details(self) -> dict[str, Any]:
         """Everything beside the effect, as plain values."""
@@ -58,6 +62,7 @@ class Judgement:
             "groups": [asdict(group) for group in self.groups],
             "benefit": asdict(self.benefit) if self.benefit is not None else None,
             "uptime": self.uptime,
+            "audits": list(self.audits),
         }
 
     def metrics(self) -> dict[str, float]:
@@ -98,12 +103,13 @@ class Judgement:
         }
 
 
-def judge(pilot: Pilot, results: list[Path]) -> Judgement:
+def judge(pilot: Pilot, results: list[Path], audits: Sequence[dict[str, Any]] = ()) -> Judgement:
     """Judge a pilot by its own method and rule.
 
     Args:
         pilot: As loaded.
         results: The folder of each feed's result check, in the pilot's order.
+        audits: What an audit says of each feed that counts video.
     """
     folders = [str(f) for f, feed in zip(results, pilot.feeds, strict=True) if feed.contract == pilot.outcome.contract]
     with memory() as connection:
@@ -111,8 +117,8 @@ def judge(pilot: Pilot, results: list[Path]) -> Judgement:
             files = [f"{folder}/{name}.parquet" for folder in folders]
             connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({files!r}, union_by_name = true)")
         if pilot.method == "descriptive":
-            return _describe(connection, pilot)
-        return _compare(connection, pilot)
+            return _describe(connection, pilot, audits)
+        return replace(_compare(connection, pilot), audits=tuple(audits))
 
 
 def _compare(connection: Connection, pilot: Pilot) -> Judgement:
@@ -151,7 +157,7 @@ def _missing(data: Panel) -> str:
     return ""
 
 
-def _describe(connection: Connection, pilot: Pilot) -> Judgement:
+def _describe(connection: Connection, pilot: Pilot, audits: Sequence[dict[str, Any]]) -> Judgement:
     """Flow and uptime of interval counts. The last interval, which the video may leave early, is not looked at."""
     where = " AND ".join(f"{column} = ?" for column in pilot.outcome.where) or "true"
     rows = connection.execute(
@@ -164,10 +170,11 @@ def _describe(connection: Connection, pilot: Pilot) -> Judgement:
     uptime = sum(float(row[3]) for row in whole) / len(whole) if whole else None
     effect = descriptive(counts, float(whole[0][1]), pilot.seed) if counts else None
     return Judgement(
-        verdict=decide(pilot.succeeds_if, effect, uptime=uptime),
+        verdict=decide(pilot.succeeds_if, effect, uptime=uptime, audited=sentence(audits)),
         effect=effect,
         benefit=assess(pilot, effect),
         uptime=uptime,
+        audits=tuple(audits),
     )
 
 

@@ -22,6 +22,7 @@ from experiments.pilot import Pilot, find_pilot, load_pilot
 from experiments.plan import Deviation, deviations, plan_hash, plan_of
 from experiments.settings import Settings
 from experiments.tracking import Dataset, Record, finish, log_run
+from flows.audited import of_feed
 from flows.check_reports import run_pages
 from flows.context import Others, full_name, judged_at, order_of, others_of, published_for
 from flows.feeds import (
@@ -30,6 +31,7 @@ from flows.feeds import (
     code_version,
     contract_digest,
     digest_of,
+    drawn_digests,
     find_source,
     receive,
     report_of,
@@ -112,7 +114,11 @@ def run_pilot(
         sources = [read.get(i) or collected(connection, pilot, i, settings, str(path)) for i in range(len(pilot.feeds))]
         repairs = repairs_of(connection, pilot.id)
         at, looked_up = judged_at(pilot, started), published_for(connection, pilot, settings.cache)
-        run_id = _run_id(pilot, sources, repairs, at, looked_up)
+        audits = [
+            of_feed(connection, feed.params, source.location) if feed.analytic == "count_crossings" else None
+            for feed, source in zip(pilot.feeds, sources, strict=True)
+        ]
+        run_id = _run_id(pilot, sources, repairs, at, looked_up, [audit[0] if audit else None for audit in audits])
         done = published(connection, pilot.id, run_id)
         if done is not None:
             progress(f"{pilot.id}: nothing has changed since run {run_id[:8]}")
@@ -124,21 +130,25 @@ def run_pilot(
 
         def work(steps: Steps) -> dict[str, Any]:
             given = {name: list(folders) for name, folders in looked_up.items()}
-            brought = {i: _gather(steps, pilot, i, sources[i], settings, progress, repairs, at, given) for i in order}
+            brought = {
+                i: _gather(steps, pilot, i, sources[i], settings, progress, repairs, at, given, audits[i]) for i in order
+            }
             gathered = [brought[i] for i in range(len(sources))]
             progress(f"{pilot.id}: judging")
-            judgement = judge(pilot, [g.result for g in gathered])
+            said = [audit[1] for audit in audits if audit]
+            judgement = judge(pilot, [g.result for g in gathered], said)
             progress(f"{pilot.id}: recording and publishing")
             return _record(connection, steps, pilot, gathered, judgement, run_id, locked, changes, started, settings)
 
         return by_prefect(pilot.id, work, settings) if orchestrated else work(Directly())
 
 
-def _run_id(pilot: Pilot, sources: list[Source], repairs: Repairs, at: datetime, looked_up: Others) -> str:
+def _run_id(pilot: Pilot, sources: list[Source], repairs: Repairs, at: datetime, looked_up: Others, audits: list[Any]) -> str:
     names = {n for feed in pilot.feeds for n in (feed.raw_contract, feed.contract) if n} | {"open_counts"}
     digests = {name: contract_digest(name) for name in sorted(names)}
     given = [s.digest for s in sources], digests, code_version(), repairs, at.isoformat(), _digests(looked_up)
-    return digest_of(pilot.model_dump(mode="json"), *given)
+    drawn = [drawn_digests(feed) for feed in pilot.feeds]
+    return digest_of(pilot.model_dump(mode="json"), *given, audits, drawn)
 
 
 def _digests(others: Others) -> dict[str, list[str]]:
@@ -177,6 +187,7 @@ def _gather(
     repairs: Repairs,
     at: datetime,
     given_rows: Others,
+    audit: tuple[dict[str, Any] | None, dict[str, Any]] | None,
 ) -> Gathered:
     """Bring in one feed; its accepted rows are added to `given_rows`, for the relationships of those that follow."""
     feed, now = pilot.feeds[number], at.isoformat()
@@ -198,7 +209,7 @@ def _gather(
     progress(f"{pilot.id}: {feed.analytic}")
     mended = repairs.get(feed.contract, [])
     others = others_of(feed.contract, given_rows)
-    asked_of = contract_digest(feed.contract), mended, now, _digests(others)
+    asked_of = contract_digest(feed.contract), mended, now, _digests(others), audit and audit[0], drawn_digests(feed)
     key = digest_of(key, feed.analytic, feed.params, pilot.timezone, *asked_of)
     folder = steps.run(
         analyse,
@@ -211,6 +222,7 @@ def _gather(
         repairs=mended,
         now=now,
         others=others,
+        audit=audit[0] if audit else None,
     )
     given_rows.setdefault(full_name(load_contract(feed.contract)), []).append(folder)
     asked = {"contract": feed.contract, **open_data_terms(pilot), "now": now}

@@ -58,13 +58,60 @@ def run(document: Document) -> None:
 
 def count(document: Document) -> None:
     """Crossings by line, direction and road user."""
-    names = ["line", "direction", "road_user", "crossings"]
+    names = ["line", "direction", "road_user", "crossings", "lower", "upper"]
+    names = names if any(row["lower"] is not None for row in document["counts"]) else names[:-2]
     table(names, [[row[name] for name in names] for row in document["counts"]])
-    print(f"{document['frames']} frames at {document['frame_rate']:g}/s, uptime {document['uptime']:.1%}, not audited")
+    audit = document.get("audit", {"status": "not audited", "reason": ""})
+    said = audit["status"] + (f" ({audit['reason']})" if audit["reason"] else "")
+    if audit["status"] == "audited":
+        said = f"audited: {audit['intervals']} intervals counted by hand, 95 % intervals"
+    print(f"{document['frames']} frames at {document['frame_rate']:g}/s, uptime {document['uptime']:.1%}, {said}")
     if document["frames_lost"]:
         print(f"{document['frames_lost']} frames could not be read")
     for loss in document["losses"]:
         print(f"not observed from {loss['start_s']:.1f} s to {loss['end_s']:.1f} s: {loss['reason']}")
+
+
+def audit(document: Document) -> None:
+    """How far an audit is, and what it says of the counts."""
+    print(f"audit {document['audit_id']} of {document['site_id']}, detector {document['detector']}: ", end="")
+    print(f"{document['counted']} of {document['drawn']} drawn intervals counted, {document['intervals']} in all")
+    needed = document["needed"]
+    if needed["intervals"] is not None:
+        print(f"for a total within {needed['width']:.0%}: about {needed['intervals']} intervals")
+    if document["status"] != "audited":
+        print(f"not audited: {document['reason']}")
+        return
+    names = ["line", "direction", "road_user", "crossings", "lower", "upper"]
+    print()
+    table(names, [[row[name] for name in names] for row in document["counts"]])
+    total = document["total"]
+    print(f"all together {total['crossings']}, {total['lower']} to {total['upper']} (95 % interval)\n")
+
+    def figure(value: float | None, form: str) -> str:
+        return "-" if value is None else format(value, form)
+
+    table(
+        ["by", "group", "intervals", "by hand", "counted", "WAPE %", "bias %", "GEH", ""],
+        [
+            [
+                *(row["by"], row["group"], row["intervals"], f"{row['manual']:g}", f"{row['automatic']:g}"),
+                *(figure(row["wape"], ".1f"), figure(row["bias"], "+.1f"), figure(row["geh"], ".2f"), row["reason"]),
+            ]
+            for row in document["errors"]
+        ],
+    )
+    agreed = document["agreement"]
+    said = agreed["reason"] if agreed["wape"] is None else f"{agreed['wape']:.1f} % in {agreed['intervals']} intervals"
+    print(f"\ndifference between annotators: {said}")
+
+
+def blur(document: Document) -> None:
+    """How much of the people the filled preview covers."""
+    rows = [[g["group"], g["people"], f"{g['boxes']:.1%}", f"{g['heads']:.1%}"] for g in document["groups"]]
+    table(["people", "true boxes", "boxes covered", "heads covered"], rows)
+    said = "met" if document["met"] else "not met: faces may show"
+    print(f"target {document['target']:.0%} of heads: {said}; {document['painted']:.0%} of the picture is painted")
 
 
 def sense(document: Document) -> None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from analytics.video.lines import Crossing, GroundPoint, Line, LineCounter, parse_line, read_line
+from analytics.video.lines import Crossing, GroundPoint, Line, LineCounter, parse_line
 from analytics.video.source import Source, SourceError, open_source
 from analytics.video.sources.coverage import Loss, overlap_s
 from analytics.video.sources.streams import is_stream, public_name
@@ -208,6 +208,8 @@ def count_source(
     anchor: str = "foot",
     on_start: Callable[[tuple[int, int]], None] | None = None,
     on_crossing: Callable[[Crossing, Track], None] | None = None,
+    watch: Callable[[Frame, Sequence[Track]], None] | None = None,
+    filled: str | None = None,
 ) -> Counts:
     """Count the crossings of lines in a video, frame by frame; no frame is kept or written.
 
@@ -223,10 +225,13 @@ def count_source(
         anchor: Point of a box that is counted: `foot` (where it touches the ground) or `centre`.
         on_start: Called once with the width and height of the frames, before the first is counted. [px]
         on_crossing: Called for each crossing with its track.
+        watch: Called after each frame with the frame and the living tracks; it must not keep the picture.
+        filled: Warning that stands in every picture; with it the preview is the video itself with road users painted over.
 
     Raises:
         SourceError: The source, a line, the detector or a road user cannot be used.
     """
+    from analytics.video.blur import FilledWriter
     from analytics.video.detect import make_detector
     from analytics.video.privacy import PreviewWriter, forbid_core_dumps
 
@@ -241,8 +246,10 @@ def count_source(
             check_inside(line, opened.size)
         find = make_detector(detector, frame_rate=opened.frame_rate)
         check_road_users(road_users, detector, find)
-        writer = None
-        if preview is not None:
+        writer = painter = None
+        if preview is not None and filled is not None:
+            painter = stack.enter_context(FilledWriter(preview, opened.size, opened.frame_rate, lines, filled))
+        elif preview is not None:
             writer = stack.enter_context(PreviewWriter(preview, opened.size, opened.frame_rate, lines))
         _prime(find, opened)
         if on_start is not None:
@@ -252,6 +259,10 @@ def count_source(
             tracks = counting.see(frame)
             if writer is not None:
                 writer.write(tracks)
+            if painter is not None:
+                painter.write(frame, tracks)
+            if watch is not None:
+                watch(frame, tracks)
             if on_frame is not None:
                 on_frame(frame.index, opened.frames, tracks)
         return Counts(
@@ -299,8 +310,8 @@ def count_crossings(
         table: Name of the table.
         site_id: Site that the camera observes.
         started_at: Instant of the first frame, with a time zone.
-        lines: Lines as `NAME=x1,y1,x2,y2[,name_to_right,name_to_left][@WIDTHxHEIGHT]`, or as mappings, see
-            `lines.read_line`.
+        lines: Lines as `NAME=x1,y1,x2,y2[,name_to_right,name_to_left][@WIDTHxHEIGHT]`, as mappings (see
+            `lines.read_line`), or YAML files that were drawn.
         interval_s: Length of an interval. Intervals lie on the clock (quarter hours, minutes) where a whole number of
             them makes a day; otherwise the first starts at `started_at`. [s]
         detector: `motion`, or the path of an ONNX model.
@@ -320,9 +331,11 @@ def count_crossings(
         raise SourceError(f"{source}: interval_s is '{interval_s}'; expected 1 or more; correct it")
     if not lines:
         raise SourceError(f"{source}: lines is '[]'; expected at least 1 line; add NAME=x1,y1,x2,y2")
+    from analytics.video.drawn import lines_of
+
     counts = count_source(
         source,
-        [read_line(line) for line in lines],
+        lines_of(lines),
         detector=detector,
         road_users=road_users,
         frame_rate=frame_rate,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ import numpy.typing as npt
 from analytics.video.lines import Line
 from analytics.video.source import SourceError
 from analytics.video.track import Track
+
+if TYPE_CHECKING:
+    import cv2
 
 _GROUND = 236  # grey level of the blank ground
 _COLOURS = ((180, 119, 31), (14, 127, 255), (44, 160, 44), (40, 39, 214), (189, 103, 148), (75, 86, 140))
@@ -56,6 +59,30 @@ def draw_preview(size: tuple[int, int], lines: Sequence[Line], tracks: Sequence[
     return image
 
 
+def open_writer(path: str, size: tuple[int, int], frame_rate: float) -> tuple[cv2.VideoWriter, tuple[int, int]]:
+    """A video to be written, and the even width and height of its pictures.
+
+    Args:
+        path: Where to write; the name must end in `.mp4`.
+        size: Width and height of the source. [px]
+        frame_rate: Frames per second. [1/s]
+
+    Raises:
+        SourceError: The name has another ending, or the file cannot be written.
+    """
+    import cv2
+
+    if not path.endswith(".mp4"):
+        raise SourceError(f"{path}: the preview's name ends in '{Path(path).suffix}'; expected .mp4; rename it")
+    if not Path(path).parent.is_dir():
+        raise SourceError(f"{path}: folder '{Path(path).parent}' is missing; expected an existing folder; create it")
+    even = (size[0] - size[0] % 2, size[1] - size[1] % 2)
+    writer = cv2.VideoWriter(path, cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), frame_rate, even)
+    if not writer.isOpened():
+        raise SourceError(f"{path}: found 'not writable'; expected a place for a video; choose another path")
+    return writer, even
+
+
 class PreviewWriter:
     """Writes a video of lines, boxes and paths on blank ground, and nothing else."""
 
@@ -71,17 +98,8 @@ class PreviewWriter:
         Raises:
             SourceError: The name has another ending, or the file cannot be written.
         """
-        import cv2
-
-        if not path.endswith(".mp4"):
-            raise SourceError(f"{path}: the preview's name ends in '{Path(path).suffix}'; expected .mp4; rename it")
-        if not Path(path).parent.is_dir():
-            raise SourceError(f"{path}: folder '{Path(path).parent}' is missing; expected an existing folder; create it")
-        self._size = (size[0] - size[0] % 2, size[1] - size[1] % 2)
+        self._writer, self._size = open_writer(path, size, frame_rate)
         self._lines = tuple(lines)
-        self._writer = cv2.VideoWriter(path, cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), frame_rate, self._size)
-        if not self._writer.isOpened():
-            raise SourceError(f"{path}: found 'not writable'; expected a place for a video; choose another path")
 
     def __enter__(self) -> Self:
         """Use the writer in a `with` block, which completes the file at its end."""

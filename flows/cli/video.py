@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +17,9 @@ commands = typer.Typer()
 @commands.command()
 def count(
     source: Annotated[str, typer.Argument(help="A video, a folder of images, a stream, or scene:street?seed=7&seconds=60.")],
-    line: Annotated[list[str], typer.Option(help="NAME=x1,y1,x2,y2[,name_to_right,name_to_left] in pixels of the source.")],
+    line: Annotated[
+        list[str] | None, typer.Option(help="NAME=x1,y1,x2,y2[,name_to_right,name_to_left] in pixels of the source.")
+    ] = None,
     detector: Annotated[str, typer.Option(help="motion, or an ONNX file.")] = "motion",
     road_users: Annotated[str, typer.Option(help="any, or classes such as pedestrian,cyclist.")] = "any",
     frame_rate: Annotated[float | None, typer.Option(help="Frames per second, where the file is wrong.")] = None,
@@ -28,21 +31,31 @@ def count(
     follow_for: Annotated[
         str | None, typer.Option("--for", metavar="TIME", help="How long a stream is followed, such as 15m; else until Ctrl-C.")
     ] = None,
+    site: Annotated[str | None, typer.Option(help="Site that the source shows, for its audit.")] = None,
+    lines: Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="Lines from 'testbed draw'.")] = None,
+    filled: Annotated[bool, typer.Option("--filled", help="Preview: the video with road users painted over.")] = False,
 ) -> int:
     """Count crossings of lines in one video; no picture is kept. A stream's intervals are printed as they close."""
-    settings_of_run()
+    settings = settings_of_run()
     from analytics.video.sources.streams import is_stream
     from flows.count_video import count_stream, count_video
 
     users = [name.strip() for name in road_users.split(",")]
+    given = [*(line or []), *([str(lines)] if lines is not None else [])]
     if is_stream(source):
         files = [events, tracks, preview]
-        count_stream(source, line, every_s=every, follow_for=follow_for, files=files, detector=detector,
+        count_stream(source, given, every_s=every, follow_for=follow_for, files=files, detector=detector,
                      road_users=users, frame_rate=frame_rate)  # fmt: skip
         return FINE
+    warning = None
+    if filled:
+        from flows.blur import warning_of
+
+        warning = warning_of(settings, detector)
+        print(f"warning: {warning}", file=sys.stderr)
     document = count_video(
         source,
-        line,
+        given,
         detector=detector,
         road_users=users,
         frame_rate=frame_rate,
@@ -50,6 +63,82 @@ def count(
         tracks=tracks,
         preview=preview,
         progress=sys.stderr.isatty(),
+        settings=settings,
+        site=site,
+        filled=warning,
     )
     put(document, as_json, show.count)
+    return FINE
+
+
+@commands.command()
+def audit(
+    target: Annotated[str, typer.Argument(help="A pilot that counts video, a video file, or a rendered scene.")],
+    line: Annotated[
+        list[str] | None, typer.Option(help="NAME=x1,y1,x2,y2[,name_to_right,name_to_left]; a pilot has its own.")
+    ] = None,
+    lines: Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="Lines from 'testbed draw'.")] = None,
+    detector: Annotated[str, typer.Option(help="motion, or an ONNX file.")] = "motion",
+    road_users: Annotated[str, typer.Option(help="any, or classes such as pedestrian,cyclist.")] = "any",
+    frame_rate: Annotated[float | None, typer.Option(help="Frames per second, where the file is wrong.")] = None,
+    interval_s: Annotated[int, typer.Option(help="Length of an interval in seconds.")] = 15,
+    site: Annotated[str | None, typer.Option(help="Site that the source shows; by default the recording itself.")] = None,
+    sample: Annotated[int, typer.Option(help="How many intervals to draw.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 1,
+    width: Annotated[float, typer.Option(help="Half width wanted for the total, as a share of it.")] = 0.1,
+    weather: Annotated[str, typer.Option(help="Weather, for the report.")] = "",
+    manual: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Take counts by hand from a file.")] = None,
+    count: Annotated[bool, typer.Option("--count", help="Open the page on which a person counts.")] = False,
+    annotator: Annotated[str, typer.Option(help="Who counts, as a letter or word that is nobody's name.")] = "a",
+    second: Annotated[bool, typer.Option("--second", help="Count, as a second person, some intervals again.")] = False,
+    port: Annotated[int, typer.Option(help="Port of the page; 0 for any.")] = 0,
+    blur: Annotated[
+        Path | None, typer.Option(metavar="TRUTH.txt", help="Measure the filled preview on MOT truth instead.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Draw intervals to count by hand, take the counts in, and say how wrong the automatic counts are."""
+    settings = settings_of_run()
+    from flows import audit as work
+
+    if blur is not None:
+        from flows.blur import measure_blur
+
+        put(measure_blur(target, blur, settings, detector=detector, frame_rate=frame_rate), as_json, show.blur)
+        return FINE
+    subject = work.subject_of(
+        target,
+        settings,
+        lines=[*(line or []), *([str(lines)] if lines is not None else [])],
+        detector=detector,
+        road_users=[name.strip() for name in road_users.split(",")],
+        frame_rate=frame_rate,
+        interval_s=interval_s,
+        site=site,
+    )
+    found, said = work.begin(subject, settings, size=sample, seed=seed, weather=weather)
+    print(f"{said}; seed {found.seed}", file=sys.stderr)
+    if manual is not None:
+        print(f"{work.take_in_file(found, manual, settings)} rows taken in", file=sys.stderr)
+    if count:
+        from flows.audit_page import count_by_hand
+
+        count_by_hand(found, subject, settings, annotator=annotator, second=second, port=port)
+    put(work.report(found, settings, width=width), as_json, show.audit)
+    return FINE
+
+
+@commands.command()
+def draw(
+    source: Annotated[str, typer.Argument(help="A video file, or a rendered scene.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.yaml", help="Where to save lines, zones and ground points.")] = Path(
+        "lines.yaml"
+    ),
+    port: Annotated[int, typer.Option(help="Port of the page; 0 for any.")] = 0,
+) -> int:
+    """Open a page to draw counting lines and zones on the empty street; no picture is kept."""
+    settings_of_run()
+    from flows.draw import draw_lines
+
+    draw_lines(source, out, port=port)
     return FINE

@@ -1,0 +1,1 @@
+"""Audits: what a sample counted by hand says of every count."""
