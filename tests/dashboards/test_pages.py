@@ -115,8 +115,11 @@ def visit(server, browser):
 def settle(page):
     """Wait until the page is whole, and see that it shows no error of its own."""
     page.wait_for_selector("h1")
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", state="attached")
-    page.wait_for_timeout(300)
+    before, now = "", " "
+    while before != now:  # a script that has just ended may begin again, and pictures come later than words
+        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", state="attached")
+        page.wait_for_timeout(300)
+        before, now = now, page.evaluate("document.body.innerHTML + [...document.images].map(image => image.complete)")
     assert page.locator("[data-testid=stException]").count() == 0
 
 

@@ -105,7 +105,7 @@ def test_columns_may_come_under_their_physical_names(kind: str) -> None:
         assert connection.execute("FROM good").fetchall() == [(1,), (3,)] and report.quarantined == 1
         assert connection.execute("SELECT row::VARCHAR FROM bad").fetchall() == [('{"number":"x"}',)]
         mended = [Repair(2, '{"number":"x"}', '{"number":"2"}')]
-        assert apply_repairs(connection, "given", contract, mended, into="mended") == 1
+        assert apply_repairs(connection, "given", contract, mended, into="mended") == []
         assert connection.execute("SELECT NR FROM mended").fetchall() == [("1",), ("2",), ("3",)]
         connection.execute("CREATE TABLE both_names AS SELECT 1 AS number, 2 AS NR")
         with pytest.raises(ContractError, match="column 'NR' is not in shop"):

@@ -16,6 +16,7 @@ from tests.flows.conftest import pilot_document
 
 PILOT = Pilot.model_validate(pilot_document(Path("counts.csv")))
 TERMS = open_data_terms(PILOT)
+NOW = "2026-11-21T00:00:00+00:00"
 FIRST = date(2024, 1, 1)  # a Monday
 COLUMNS = "site_id, road_user, interval_start_at, crossings, coverage, flags"
 
@@ -37,8 +38,8 @@ def write(connection: Connection, folder: Path, quiet: dict[int, int], coverage:
 
 def withheld(connection: Connection, result: Path, tmp_path: Path, **terms) -> list[int]:
     """Days of which the open data withhold the count."""
-    key = f"key_of_{result.name}"
-    leaving = open_data(str(result), "counts_hourly", **{**TERMS, **terms}, key=key, cache_folder=str(tmp_path / "cache"))
+    key, cache = f"key_of_{result.name}", {"cache_folder": str(tmp_path / "cache")}
+    leaving = open_data(str(result), "counts_hourly", **{**TERMS, **terms}, now=NOW, key=key, **cache)
     rows = connection.execute(
         f"SELECT date_diff('day', DATE '{FIRST}', period_start_at) FROM read_parquet('{leaving}/accepted.parquet') "
         "WHERE suppressed ORDER BY 1"
@@ -115,7 +116,7 @@ def test_short_intervals_grow_to_hours_that_the_hour_of_a_line_does_not_give_awa
             124,
             3600,
         )
-        options = {"key": "k", "cache_folder": str(tmp_path / "cache")}
+        options = {"now": NOW, "key": "k", "cache_folder": str(tmp_path / "cache")}
         leaving = open_data(str(tmp_path / "result"), "counts_by_interval", **TERMS, **options)
         query = f"SELECT direction, crossings FROM '{leaving}/accepted.parquet' ORDER BY crossings"
         assert connection.execute(query).fetchall() == [("over", 80), ("down", None), ("up", None)]
