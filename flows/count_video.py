@@ -28,19 +28,27 @@ def count_video(
     tracks: str | None = None,
     preview: str | None = None,
     progress: bool = False,
+    models: Path | None = None,
+    gate: str = "off",
+    tiling: int = 1,
+    class_agnostic: bool = False,
 ) -> dict[str, Any]:
     """Count crossings of lines in one video.
 
     Args:
         source: Path of a video, or a rendered scene such as `scene:street?seed=7&seconds=120`.
         lines: Lines as `NAME=x1,y1,x2,y2[,name_to_right,name_to_left]`.
-        detector: `motion`, or the path of an ONNX model.
+        detector: `motion`, the name of an installed model, or the path of an ONNX model.
         road_users: Classes to count; `motion` knows only `any`.
         frame_rate: Frames per second to believe instead of what the file says. [1/s]
         events: Path of a CSV file to write, one row for each crossing.
         tracks: Path of a text file to write, in MOT Challenge rows.
         preview: Path of an MP4 file to write: lines, boxes and paths on blank ground.
         progress: Show a progress bar on standard error.
+        models: Folder of installed models.
+        gate: `motion` lets a network look only where and when something moves.
+        tiling: Tiles across the frame at which a network looks besides the whole; 1 for none.
+        class_agnostic: Take whatever a network detects as a road user of class `any`.
 
     Returns:
         The document that `testbed count --json` prints.
@@ -71,6 +79,10 @@ def count_video(
             frame_rate=frame_rate,
             on_frame=on_frame,
             preview=preview,
+            models=models,
+            gate=gate,
+            tiling=tiling,
+            class_agnostic=class_agnostic,
         )
         if progress:
             print(file=sys.stderr)

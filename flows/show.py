@@ -53,6 +53,12 @@ def run(document: Document) -> None:
     print(f"run {document['run_id'][:12]}, plan {document['plan_hash'][:12]}, snapshot {document['snapshot_id']}")
 
 
+def models(document: Document) -> None:
+    """Installed models, and those that can be."""
+    names = ["name", "family", "licence", "is_installed", "about"]
+    table(names, [[row[name] for name in names] for row in document["models"]])
+
+
 def count(document: Document) -> None:
     """Crossings by line, direction and road user."""
     names = ["line", "direction", "road_user", "crossings"]

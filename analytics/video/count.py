@@ -16,6 +16,8 @@ from analytics.video.lines import Crossing, GroundPoint, Line, LineCounter, pars
 from analytics.video.source import Source, SourceError, open_source
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from analytics.lake import Connection
     from analytics.video.detect import Detector
     from analytics.video.source import Frame, Image
@@ -140,6 +142,10 @@ def count_source(
     frame_rate: float | None = None,
     on_frame: Callable[[int, int | None, Sequence[Track]], None] | None = None,
     preview: str | None = None,
+    models: Path | None = None,
+    gate: str = "off",
+    tiling: int = 1,
+    class_agnostic: bool = False,
 ) -> Counts:
     """Count the crossings of lines in a video, frame by frame; no frame is kept or written.
 
@@ -151,6 +157,10 @@ def count_source(
         frame_rate: Frames per second to believe instead of what the file says. [1/s]
         on_frame: Called after each frame with its index, the number of frames declared (or None) and the living tracks.
         preview: Path of a video to write, with lines, boxes and paths on blank ground.
+        models: Folder of installed models, by whose names the detector may be called.
+        gate: `motion` lets a network look only where and when something moves.
+        tiling: Tiles across the frame at which a network looks besides the whole; 1 for none.
+        class_agnostic: Take whatever a network detects as a road user of class `any`.
 
     Raises:
         SourceError: The source, a line, the detector or a road user cannot be used.
@@ -164,7 +174,14 @@ def count_source(
         opened = stack.enter_context(open_source(source, frame_rate=frame_rate))
         for line in lines:
             _check_inside(line, opened.size)
-        find = make_detector(detector, frame_rate=opened.frame_rate)
+        find = make_detector(
+            detector,
+            frame_rate=opened.frame_rate,
+            models=models,
+            gate=gate,
+            tiling=tiling,
+            class_agnostic=class_agnostic,
+        )
         _check_road_users(road_users, detector, find)
         writer = None
         if preview is not None:
@@ -204,6 +221,9 @@ def count_crossings(
     detector: str = "motion",
     road_users: Sequence[str] = (ANY,),
     frame_rate: float | None = None,
+    gate: str = "off",
+    tiling: int = 1,
+    class_agnostic: bool = False,
 ) -> None:
     """Count crossings per interval into a table of the contract `counts_by_interval`.
 
@@ -222,6 +242,9 @@ def count_crossings(
         detector: `motion`, or the path of an ONNX model.
         road_users: Classes to count.
         frame_rate: Frames per second to believe instead of what the file says. [1/s]
+        gate: `motion` lets a network look only where and when something moves.
+        tiling: Tiles across the frame at which a network looks besides the whole; 1 for none.
+        class_agnostic: Take whatever a network detects as a road user of class `any`.
 
     Raises:
         SourceError: A parameter, the source, a line or the detector cannot be used.
@@ -235,7 +258,14 @@ def count_crossings(
     if not lines:
         raise SourceError(f"{source}: lines is '[]'; expected at least 1 line; add NAME=x1,y1,x2,y2")
     counts = count_source(
-        source, [parse_line(line) for line in lines], detector=detector, road_users=road_users, frame_rate=frame_rate
+        source,
+        [parse_line(line) for line in lines],
+        detector=detector,
+        road_users=road_users,
+        frame_rate=frame_rate,
+        gate=gate,
+        tiling=tiling,
+        class_agnostic=class_agnostic,
     )
     rows = []
     for index in range(max(1, math.ceil(counts.declared_s / interval_s - 1e-9))):
