@@ -55,8 +55,9 @@ def run(document: Document) -> None:
 
 def models(document: Document) -> None:
     """Installed models, and those that can be."""
-    names = ["name", "family", "licence", "is_installed", "about"]
-    table(names, [[row[name] for name in names] for row in document["models"]])
+    rows = [{**row, "installed": "yes" if row["is_installed"] else "no"} for row in document["models"]]
+    names = ["name", "family", "licence", "installed", "about"]
+    table(names, [[row[name] for name in names] for row in rows])
 
 
 def count(document: Document) -> None:
