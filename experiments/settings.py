@@ -71,6 +71,11 @@ class Settings:
         return self.home / "sources"
 
     @property
+    def models(self) -> Path:
+        """Folder of the installed detection models."""
+        return self.home / "models"
+
+    @property
     def submissions(self) -> Path:
         """Folder of the models vendors have submitted, by SHA-256."""
         return self.home / "submissions"

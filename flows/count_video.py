@@ -39,13 +39,17 @@ def count_video(
     settings: Settings | None = None,
     site: str | None = None,
     filled: str | None = None,
+    models: Path | None = None,
+    gate: str = "off",
+    tiling: int = 1,
+    class_agnostic: bool = False,
 ) -> dict[str, Any]:
     """Count crossings of lines in one video.
 
     Args:
         source: Path of a video, or a rendered scene such as `scene:street?seed=7&seconds=120`.
         lines: Lines as `NAME=x1,y1,x2,y2[,name_to_right,name_to_left]`, or a YAML file that was drawn.
-        detector: `motion`, or the path of an ONNX model.
+        detector: `motion`, the name of an installed model, or the path of an ONNX model.
         road_users: Classes to count; `motion` knows only `any`.
         frame_rate: Frames per second to believe instead of what the file says. [1/s]
         events: Path of a CSV file to write, one row for each crossing.
@@ -55,6 +59,10 @@ def count_video(
         settings: Where audits are kept; without them nothing is said of audits.
         site: Site that the source shows; by default the recording is its own site.
         filled: Warning that stands in every picture of the preview, which then is the video with road users painted over.
+        models: Folder of installed models.
+        gate: `motion` lets a network look only where and when something moves.
+        tiling: Tiles across the frame at which a network looks besides the whole; 1 for none.
+        class_agnostic: Take whatever a network detects as a road user of class `any`.
 
     Returns:
         The document that `testbed count --json` prints.
@@ -86,6 +94,10 @@ def count_video(
             on_frame=on_frame,
             preview=preview,
             filled=filled,
+            models=models,
+            gate=gate,
+            tiling=tiling,
+            class_agnostic=class_agnostic,
         )
         if progress:
             print(file=sys.stderr)

@@ -56,6 +56,13 @@ def run(document: Document) -> None:
     print(f"run {document['run_id'][:12]}, plan {document['plan_hash'][:12]}, snapshot {document['snapshot_id']}")
 
 
+def models(document: Document) -> None:
+    """Installed models, and those that can be."""
+    rows = [{**row, "installed": "yes" if row["is_installed"] else "no"} for row in document["models"]]
+    names = ["name", "family", "licence", "installed", "about"]
+    table(names, [[row[name] for name in names] for row in rows])
+
+
 def count(document: Document) -> None:
     """Crossings by line, direction and road user."""
     names = ["line", "direction", "road_user", "crossings", "lower", "upper"]

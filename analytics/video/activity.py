@@ -10,6 +10,7 @@ Mask = npt.NDArray[np.bool_]
 
 _ACROSS = 192  # width of the small picture: a far pedestrian of 12 px in a frame of 768 is 3 px wide in it
 _FLOOR, _NOISE = 8.0, 5.0  # what differs by this many grey values, and by so many times the usual difference, has changed
+_TURMOIL = 6.0  # a usual difference above is no noise any more: the camera shakes, or it pours [grey values]
 _SUDDEN = 0.4  # where more than this share of the picture changes at once, it is the light or the camera
 
 
@@ -21,8 +22,8 @@ class Activity:
 
     def __init__(self) -> None:
         """Start without a picture."""
-        self._then: npt.NDArray[np.float32] | None = None
-        self._now: npt.NDArray[np.float32] = np.zeros((0, 0), np.float32)
+        self._then: Image | None = None
+        self._now: Image = np.zeros((0, 0), np.uint8)
 
     def __call__(self, image: Image) -> tuple[Mask, bool]:
         """Look at the next frame.
@@ -37,15 +38,15 @@ class Activity:
         import cv2
 
         step = max(1, image.shape[1] // _ACROSS)
-        self._now = cv2.blur(np.ascontiguousarray(image[::step, ::step, 1]), (3, 3)).astype(np.float32)
+        self._now = cv2.blur(np.ascontiguousarray(image[::step, ::step, 1]), (3, 3)).astype(np.uint8, copy=False)
         if self._then is None or self._then.shape != self._now.shape:
             return np.ones(self._now.shape, bool), True
-        difference = self._now - self._then
-        difference -= np.median(difference[::4, ::4])  # the light of the whole street
-        difference = np.abs(difference)
-        limit = _FLOOR + _NOISE * float(np.median(difference[::4, ::4]))
-        changed = np.asarray(difference > limit)
-        return changed, bool(np.count_nonzero(changed) > _SUDDEN * changed.size)
+        light = float(np.median(self._now[::4, ::4].astype(np.int16) - self._then[::4, ::4]))
+        then = cv2.convertScaleAbs(self._then, None, 1.0, light) if light else self._then
+        difference = cv2.absdiff(self._now, then)
+        usual = float(np.median(difference[::4, ::4]))
+        changed = np.asarray(difference > _FLOOR + _NOISE * usual)
+        return changed, usual > _TURMOIL or bool(np.count_nonzero(changed) > _SUDDEN * changed.size)
 
     def looked(self, rims: npt.NDArray[np.float32] | None = None) -> None:
         """Say where the network has looked at the latest frame.

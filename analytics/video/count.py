@@ -18,6 +18,8 @@ from analytics.video.sources.coverage import Loss, overlap_s
 from analytics.video.sources.streams import is_stream, public_name
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from analytics.lake import Connection
     from analytics.video.detect import Detections, Detector
     from analytics.video.source import Frame, Image
@@ -210,6 +212,10 @@ def count_source(
     on_crossing: Callable[[Crossing, Track], None] | None = None,
     watch: Callable[[Frame, Sequence[Track]], None] | None = None,
     filled: str | None = None,
+    models: Path | None = None,
+    gate: str = "off",
+    tiling: int = 1,
+    class_agnostic: bool = False,
 ) -> Counts:
     """Count the crossings of lines in a video, frame by frame; no frame is kept or written.
 
@@ -227,6 +233,10 @@ def count_source(
         on_crossing: Called for each crossing with its track.
         watch: Called after each frame with the frame and the living tracks; it must not keep the picture.
         filled: Warning that stands in every picture; with it the preview is the video itself with road users painted over.
+        models: Folder of installed models, by whose names the detector may be called.
+        gate: `motion` lets a network look only where and when something moves.
+        tiling: Tiles across the frame at which a network looks besides the whole; 1 for none.
+        class_agnostic: Take whatever a network detects as a road user of class `any`.
 
     Raises:
         SourceError: The source, a line, the detector or a road user cannot be used.
@@ -244,7 +254,14 @@ def count_source(
         lines = [line.fit(opened.size) for line in lines]
         for line in lines:
             check_inside(line, opened.size)
-        find = make_detector(detector, frame_rate=opened.frame_rate)
+        find = make_detector(
+            detector,
+            frame_rate=opened.frame_rate,
+            models=models,
+            gate=gate,
+            tiling=tiling,
+            class_agnostic=class_agnostic,
+        )
         check_road_users(road_users, detector, find)
         writer = painter = None
         if preview is not None and filled is not None:
@@ -297,6 +314,9 @@ def count_crossings(
     frame_rate: float | None = None,
     tracker: str = "own",
     anchor: str = "foot",
+    gate: str = "off",
+    tiling: int = 1,
+    class_agnostic: bool = False,
 ) -> None:
     """Count crossings per interval into a table of the contract `counts_by_interval`.
 
@@ -319,6 +339,9 @@ def count_crossings(
         frame_rate: Frames per second to believe instead of what the file says. [1/s]
         tracker: Name of the tracker, see `trackers.make_tracker`.
         anchor: Point of a box that is counted: `foot` or `centre`.
+        gate: `motion` lets a network look only where and when something moves.
+        tiling: Tiles across the frame at which a network looks besides the whole; 1 for none.
+        class_agnostic: Take whatever a network detects as a road user of class `any`.
 
     Raises:
         SourceError: A parameter, the source, a line or the detector cannot be used.
@@ -341,6 +364,9 @@ def count_crossings(
         frame_rate=frame_rate,
         tracker=tracker,
         anchor=anchor,
+        gate=gate,
+        tiling=tiling,
+        class_agnostic=class_agnostic,
     )
     write_intervals(connection, counts, table=table, site_id=site_id, started_at=started_at, interval_s=interval_s)
 

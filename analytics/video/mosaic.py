@@ -11,6 +11,7 @@ Image = npt.NDArray[np.uint8]
 Float = npt.NDArray[np.float32]
 
 _GAP = 8  # between parts, so that nothing seems to reach from one into the next [px]
+_SEAM = 1.1  # two parts become one where that needs no more area than this times theirs: a seam costs more than area
 _INSIDE = 0.5  # a box of which less than this share lies in its part has its subject elsewhere
 
 
@@ -48,7 +49,7 @@ def parts_of(boxes: Float, size: tuple[int, int]) -> list[Part]:
     while len(rims) > 1:
         low, high = np.minimum(rims[:, None, :2], rims[None, :, :2]), np.maximum(rims[:, None, 2:], rims[None, :, 2:])
         area = (rims[:, 2:] - rims[:, :2]).prod(axis=1)
-        gain = area[:, None] + area[None] - (high - low).prod(axis=2)
+        gain = _SEAM * (area[:, None] + area[None]) - (high - low).prod(axis=2)
         np.fill_diagonal(gain, -1)
         first, second = (int(value) for value in np.unravel_index(int(gain.argmax()), gain.shape))
         if gain[first, second] < 0:
@@ -114,7 +115,8 @@ def bring_back(boxes: Float, parts: list[Part]) -> tuple[Float, npt.NDArray[np.i
     placed = np.array([(p.column, p.row, p.column + p.right - p.left, p.row + p.bottom - p.top) for p in parts], np.float32)
     moved = np.array([(p.left - p.column, p.top - p.row) * 2 for p in parts], np.float32)
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2  # parts do not overlap in the mosaic
-    inside = ((centre[:, None] >= placed[None, :, :2]) & (centre[:, None] < placed[None, :, 2:])).all(axis=2)
+    within = np.asarray((centre[:, None] >= placed[None, :, :2]) & (centre[:, None] < placed[None, :, 2:]))
+    inside = np.asarray(within.all(axis=2))
     home = inside.argmax(axis=1)
     limits = placed[home]
     cut = np.concatenate([np.maximum(boxes[:, :2], limits[:, :2]), np.minimum(boxes[:, 2:], limits[:, 2:])], axis=1)

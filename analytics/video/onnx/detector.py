@@ -87,6 +87,7 @@ class OnnxDetector:
         self._alike = class_agnostic or not sidecar.is_class_aware
         self._tiling = tiling
         self._canvas: Image | None = None
+        self._inner: tuple[int, int, int, int] | None = None
 
     @property
     def road_users(self) -> tuple[str, ...]:
@@ -121,8 +122,11 @@ class OnnxDetector:
         top, left = ((rows - tall) // 2, (columns - wide) // 2) if sidecar.resize == "letterbox_centred" else (0, 0)
         if self._canvas is None or self._canvas.shape[:2] != (rows, columns):
             self._canvas = np.full((rows, columns, 3), sidecar.pad, np.uint8)
+            self._inner = None
+        if self._inner != (top, left, tall, wide):
+            self._canvas[:] = sidecar.pad  # else what is padded is still grey from the last frame
+            self._inner = (top, left, tall, wide)
         inner = cv2.resize(image, (wide, tall), interpolation=cv2.INTER_AREA if area else cv2.INTER_LINEAR)
-        self._canvas[:] = sidecar.pad
         self._canvas[top : top + tall, left : left + wide] = inner
         return Placed(self._canvas, (1 / ratio, 1 / ratio), left, top)
 
