@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from cv2.typing import MatLike
 
 _FLOOR, _SIGMAS = 14.0, 3.5  # a difference counts above this many grey levels plus this many times the mean difference
-_CAP = 90.0  # where the picture flickers more than this nothing is told apart anyway [grey levels]
+_CAP = 90  # where the picture flickers more than this nothing is told apart anyway [grey levels]
 _LIGHT_S, _HIDDEN_S = 12.0, 90.0  # time constants of the ground that is seen and of the ground something stands on [s]
 _NO_GAIN = 0.004  # a change of brightness too small to matter
-_SHAKEN, _SHIFT = 0.03, 0.4  # more of the picture than this differs at once; shifts from this on are undone [px]
+_SHAKEN, _SHIFT = 0.015, 0.4  # more of the picture than this differs at once; shifts from this on are undone [px]
+_SHAKING_S = 2.0  # for so long after a shift each picture is looked at for another [s]
 _REPLACED = 0.6  # when so much of the picture differs, it is another picture
 
 
@@ -40,6 +41,7 @@ class Background:
         self._limit: MatLike = np.zeros(0, dtype=np.uint8)
         self._frame_rate = frame_rate
         self._usual = 0.0  # share of the picture that differs usually
+        self._shaking = 0  # pictures to look at for shifts
         self._many = 0  # pictures in a row in which most of it differed
 
     def learn(self, pictures: Sequence[Image]) -> None:
@@ -69,10 +71,11 @@ class Background:
         assert self.still is not None
         still, difference, mask = self._compare(small)
         share = cv2.countNonZero(mask) / mask.size
-        if share > _SHAKEN + 1.5 * self._usual:
+        self._shaking -= 1
+        if self._shaking > 0 or share > _SHAKEN + 1.5 * self._usual:
             moved = self._steady(small)
             if moved is not small:
-                small = moved
+                small, self._shaking = moved, round(_SHAKING_S * self._frame_rate)
                 still, difference, mask = self._compare(small)
                 share = cv2.countNonZero(mask) / mask.size
             self._many = self._many + 1 if share > _REPLACED else 0
@@ -112,13 +115,24 @@ class Background:
         self._mean[window][gone] = small[window][gone]
         self.still[window][gone] = small[window][gone]
 
+    def disturb(self, window: tuple[slice, slice], difference: MatLike, mask: MatLike) -> None:
+        """Take the differences within a window for noise, where a mask says so; calm ground forgets that again."""
+        noise, part = self._noise[window], mask[window] > 0
+        noise[part] = np.maximum(noise[part], difference[window][part] / _SIGMAS)
+        self._limit_noise()
+
     def _refresh(self) -> None:
         import cv2
 
         self.still = np.asarray(cv2.convertScaleAbs(self._mean), dtype=np.uint8)
-        self._limit = cv2.min(cv2.convertScaleAbs(self._noise, None, _SIGMAS, _FLOOR), _CAP)
+        self._limit_noise()
         self._then = self.still[8::16, 8::16, 1].astype(np.float32)
         self._bright = self._then > 24
+
+    def _limit_noise(self) -> None:
+        import cv2
+
+        self._limit = np.minimum(cv2.convertScaleAbs(self._noise, None, _SIGMAS, _FLOOR), np.uint8(_CAP))
 
     def _compare(self, small: Image) -> tuple[MatLike, MatLike, MatLike]:
         """The street in the light of now, the difference, and where it exceeds the limit."""

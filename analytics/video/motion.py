@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from analytics.video.background import Background
 from analytics.video.detect import Detections, Float, Image
 from analytics.video.scale import PersonScale
-from analytics.video.silhouettes import FILL, Blob, blobs, drop_shadows, is_vehicle, join, split
+from analytics.video.silhouettes import FILL, Blob, blobs, drop_shadows, is_ghost, is_light, is_vehicle, join, split
 
 if TYPE_CHECKING:
     from cv2.typing import MatLike
@@ -21,6 +20,7 @@ _WORKING_WIDTH = 384  # pixels across; finer detail does not help a silhouette a
 _SPLIT_WIDE, _SPLIT_TALL, _SPLIT_AREA = 1.35, 1.25, 1.3  # a blob this much larger than usual may hold several people
 _LOOK_BACK_S = 0.5  # how often blobs are compared with those of a second ago [s]
 _BACK = 2  # a second, in such steps; the background is updated as often
+_MEMORY, _BLINKS = 20, 3  # what has come and gone so often in the last ten seconds, in one place, is a light or a tree
 _NO_SHADOWS = 0.02  # share of what differs below which shadows do not matter
 _SPECK = 0.15  # share of a body's area below which a blob is ground
 
@@ -46,7 +46,7 @@ class MotionDetector:
         self._since_s, self._looks = 0.0, 0
         self._shadows = 0.1  # share of what differs that is shadow
         self._last: list[tuple[float, float, float, float]] = []
-        self._earlier: deque[list[Blob]] = deque(maxlen=_BACK)
+        self._earlier: deque[list[Blob]] = deque(maxlen=_MEMORY)
 
     def prime(self, images: Iterable[Image], *, seconds: float = 12.0) -> None:
         """Learn the empty street and the size of people from pictures of the first seconds, read one at a time.
@@ -91,7 +91,7 @@ class MotionDetector:
             self._looks += 1
             if self._looks % _BACK == 0:
                 self._street.follow(small, self._hidden(mask), difference, _BACK * self._since_s)
-            self._look_back(small, still, mask, parts)
+            self._look_back(small, still, difference, mask, parts)
             self._since_s = 0.0
         return found
 
@@ -128,34 +128,23 @@ class MotionDetector:
                 kept[int(top) : int(bottom), int(left) : int(right)] = 0
         return cv2.dilate(kept, np.ones((5, 5), np.uint8))
 
-    def _look_back(self, small: Image, still: MatLike, mask: MatLike, parts: list[Blob]) -> None:
-        """Compare the blobs with those of a while ago: what travels teaches the scale, what stays may be a ghost."""
-        before = self._earlier[0] if len(self._earlier) == _BACK else []
+    def _look_back(self, small: Image, still: MatLike, difference: MatLike, mask: MatLike, parts: list[Blob]) -> None:
+        """Compare the blobs with earlier ones: what travels teaches the scale; what stays or blinks may be no road user."""
+        before = self._earlier[-_BACK] if len(self._earlier) >= _BACK else []
         for part in parts:
+            window = (
+                slice(max(0, int(part.top) - 2), int(part.bottom) + 3),
+                slice(max(0, int(part.left) - 2), int(part.right) + 3),
+            )
             if any(_overlap(part, other) > 0.5 for other in before):
-                self._forget_ghost(small, still, mask, part)
+                now, then = small[window], still[window]
+                if is_ghost(now, then, mask[window]) or is_light(now, then, mask[window]):
+                    self._street.replace(window, small, mask)
+            elif _appearances(part, self._earlier) >= _BLINKS:
+                self._street.disturb(window, difference, mask)
             elif _is_clear(part, parts, mask) and any(_is_same_body(part, other) for other in before):
                 self.scale.learn(part.bottom, part.bottom - part.top, part.right - part.left)
         self._earlier.append(parts)
-
-    def _forget_ghost(self, small: Image, still: MatLike, mask: MatLike, part: Blob) -> None:
-        """Where someone stood while the background was learned and has left since, take the ground that is seen now.
-
-        Such a ghost has its outline in the background and not in the picture; a person has it the other way round.
-        """
-        import cv2
-
-        window = (
-            slice(max(0, int(part.top) - 2), int(part.bottom) + 3),
-            slice(max(0, int(part.left) - 2), int(part.right) + 3),
-        )
-        inner = mask[window]
-        edge = cv2.subtract(inner, cv2.erode(inner, np.ones((3, 3), np.uint8))) > 0
-        if edge.sum() < 12:
-            return
-        now, then = _steepness(small[window])[edge].mean(), _steepness(still[window])[edge].mean()
-        if then > 1.5 * now + 4:
-            self._street.replace(window, small, mask)
 
     def _people(self, parts: list[Blob], body: MatLike) -> tuple[Float, Float]:
         """Boxes of road users at working size."""
@@ -202,6 +191,15 @@ def _overlap(one: Blob, two: Blob) -> float:
     return wide * tall / (sum(areas) - wide * tall)
 
 
+def _appearances(part: Blob, earlier: Iterable[list[Blob]]) -> int:
+    """How often something has appeared in the place of a blob and vanished again."""
+    times, there = 0, False
+    for parts in earlier:
+        was, there = there, any(_overlap(part, other) > 0.5 for other in parts)
+        times += was and not there
+    return times
+
+
 def _is_clear(part: Blob, parts: list[Blob], mask: MatLike) -> bool:
     """Whether a blob is whole: away from the border of the picture, and not a shred."""
     height, width = mask.shape[:2]
@@ -219,12 +217,3 @@ def _is_same_body(now: Blob, then: Blob) -> bool:
         and 0.65 <= wide / wide_before <= 1.5
         and 0.25 * tall <= float(np.hypot(across, down)) <= 2.0 * tall
     )
-
-
-def _steepness(picture: MatLike) -> npt.NDArray[np.float32]:
-    """How much the brightness changes from pixel to pixel."""
-    import cv2
-
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0, None, 3, 0.25), cv2.Sobel(grey, cv2.CV_32F, 0, 1, None, 3, 0.25)
-    return np.asarray(cv2.magnitude(across, down), dtype=np.float32)

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 FILL = 0.5
 """Share of a walking person's box that the body fills."""
 _GAIN, _GAIN_AGAIN = 0.4, 0.2  # share of a silhouette that a further person must explain: a new one, and one seen before
-_SOLID, _LONG = 0.7, 1.0  # a vehicle fills this share of its box and is this many body heights long
+_FEW = 12  # pixels from which nothing can be told
+_SAME_GROUND = 0.6  # correlation from which two pictures show the same ground
+_SOLID, _LONG = 0.75, 1.0  # a vehicle fills this share of its box and is this many body heights long
 
 
 class Blob(NamedTuple):
-    """One connected part of a mask. [px]"""
+    """One connected part of a mask, in pixels."""
 
     left: float
     top: float
@@ -29,7 +31,7 @@ class Blob(NamedTuple):
 
 
 def blobs(mask: MatLike, smallest: float) -> list[Blob]:
-    """Bounding box and area (holes filled) of each connected part of a mask with at least some area. [px2]"""
+    """Bounding box and area (holes filled) of each connected part of a mask with at least some area in pixels."""
     import cv2
 
     found = []
@@ -107,6 +109,38 @@ def is_vehicle(blob: Blob, scale: PersonScale) -> bool:
     return long >= _LONG * scale.at(blob.bottom)[0] and blob.area >= _SOLID * long * tall
 
 
+def is_ghost(now: MatLike, then: MatLike, mask: MatLike) -> bool:
+    """Whether someone stood here while the background was learned and has left since.
+
+    Such a ghost has its outline in the background and not in the picture; a person has it the other way round.
+    """
+    import cv2
+
+    edge = cv2.subtract(mask, cv2.erode(mask, np.ones((3, 3), np.uint8))) > 0
+    if np.count_nonzero(edge) < _FEW:
+        return False
+    return bool(_steepness(then)[edge].mean() > 1.5 * _steepness(now)[edge].mean() + 4)
+
+
+def is_light(now: MatLike, then: MatLike, mask: MatLike) -> bool:
+    """Whether the ground is still seen, only lighter or darker: its texture is the same.
+
+    Source:
+        Normalised cross-correlation as a test for changes of light: Jacques, Jung and Musse, 2005.
+    """
+    import cv2
+
+    inside = cv2.erode(mask, np.ones((3, 3), np.uint8)) > 0
+    if np.count_nonzero(inside) < _FEW:
+        return False
+    grain = []
+    for picture in (now, then):
+        grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
+        grain.append((grey - cv2.blur(grey, (5, 5)))[inside])
+    spread = [float(part.std()) for part in grain]
+    return min(spread) > 0.5 and float(np.mean(grain[0] * grain[1])) > _SAME_GROUND * spread[0] * spread[1]
+
+
 def split(mask: MatLike, blob: Blob, scale: PersonScale, before: int) -> list[tuple[Blob, float]]:
     """Cover a blob with as few person-sized boxes as explain it.
 
@@ -176,3 +210,12 @@ def split(mask: MatLike, blob: Blob, scale: PersonScale, before: int) -> list[tu
         if value > best_value:
             best_value, best_cover = value, cover
     return best_cover
+
+
+def _steepness(picture: MatLike) -> npt.NDArray[np.float32]:
+    """How much the brightness changes from pixel to pixel."""
+    import cv2
+
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0, None, 3, 0.25), cv2.Sobel(grey, cv2.CV_32F, 0, 1, None, 3, 0.25)
+    return np.asarray(cv2.magnitude(across, down), dtype=np.float32)
