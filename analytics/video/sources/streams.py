@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 WAITING = 4
 """Frames that may wait; when counting does not keep up, the oldest is dropped, so that it never falls behind."""
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
 """How long the first frame is waited for [s]."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 """Wait before the first try to connect again; it doubles with each failure up to the longest [s]."""
