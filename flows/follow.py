@@ -10,7 +10,7 @@ import fcntl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Empty, Queue
 from tempfile import TemporaryDirectory
@@ -21,6 +21,7 @@ from analytics.lake import Connection, append_live, memory
 from analytics.video.count import write_rows
 from analytics.video.sources.streams import public_name
 from experiments.pilot import Feed, Pilot, PilotError
+from experiments.plan import Deviation
 from experiments.settings import Settings
 from flows.feeds import Source, arguments_of, digest_of, judge_table, kept, report_of
 from flows.stopping import stopped_by_signals
@@ -62,8 +63,8 @@ def follow_pilot(
     for_s: float,
     stop: threading.Event,
     progress: Callable[[str], None],
-) -> int:
-    """Follow all streams of a pilot; returns the number of intervals that went into the lake.
+) -> tuple[int, bool]:
+    """Follow all streams of a pilot; returns how many intervals went into the lake, and whether it was told to stop.
 
     Args:
         connection: From `open_lake`.
@@ -78,8 +79,8 @@ def follow_pilot(
         PilotError: A stream has no address, or another process follows this pilot.
         SourceError: A stream cannot be used.
     """
-    followed = [(number, feed) for number, feed in enumerate(pilot.feeds) if is_followed(feed)]
-    addresses = {number: address_of(feed.sources[0], settings, where) for number, feed in followed}
+    streams = [(number, feed) for number, feed in enumerate(pilot.feeds) if is_followed(feed)]
+    addresses = {number: address_of(feed.sources[0], settings, where) for number, feed in streams}
     came: Queue[tuple[int, Rows | _Over]] = Queue()
 
     def watch(number: int, feed: Feed) -> None:
@@ -95,7 +96,7 @@ def follow_pilot(
     with _alone(pilot.id, settings.home), stopped_by_signals(stop):
         import data_contracts.expectations  # noqa: F401  # takes seconds: not when the first interval waits
 
-        threads = [threading.Thread(target=watch, args=one, name=f"feed {one[0]}", daemon=True) for one in followed]
+        threads = [threading.Thread(target=watch, args=one, name=f"feed {one[0]}", daemon=True) for one in streams]
         for thread in threads:
             thread.start()
         published, running, failed = 0, len(threads), None
@@ -113,13 +114,39 @@ def follow_pilot(
                 elif _let_in(connection, pilot, number, item):
                     published += 1
                     progress(f"{pilot.id}: interval {item[0][4]} of {public_name(pilot.feeds[number].sources[0])}")
+            told_to_stop = stop.is_set()
         finally:
             stop.set()
             for thread in threads:
                 thread.join()
     if failed is not None:
         raise failed
-    return published
+    return published, told_to_stop
+
+
+def followed(pilot: Pilot, locked: str, changes: list[Deviation], intervals: int) -> dict[str, Any]:
+    """What a run says that was told to stop while it followed: nothing is lost, and nothing is judged yet.
+
+    Args:
+        pilot: The pilot.
+        locked: Hash of its locked plan.
+        changes: What has changed since.
+        intervals: How many intervals went into the lake.
+    """
+    return {
+        **dict.fromkeys(("run_id", "snapshot_id", "mlflow_run_id", "effect")),
+        "pilot": pilot.id,
+        "plan_hash": locked,
+        "rows": 0,
+        "quarantined": 0,
+        "verdict": "not judged yet",
+        "deviations": [asdict(change) for change in changes],
+        "status": "followed",
+        "title": pilot.title,
+        "answer": f"Stopped while following; {intervals} intervals went into the lake. "
+        f"'testbed run {pilot.id} --for 0' judges all that came so far.",
+        "reused": False,
+    }
 
 
 def collected(connection: Connection, pilot: Pilot, number: int, settings: Settings, where: str) -> Source:

@@ -38,7 +38,7 @@ from flows.feeds import (
     resolve,
     sweep,
 )
-from flows.follow import collected, follow_pilot
+from flows.follow import collected, follow_pilot, followed
 from flows.judge import Judgement, judge
 from flows.open_data import open_data, open_data_terms
 from flows.orchestrate import Directly, Steps, by_prefect
@@ -90,11 +90,11 @@ def run_pilot(
         now: The instant that counts as now.
         progress: Called with a line for every step.
         for_s: How long streams are followed before what they brought so far is judged; 0 for not at all. [s]
-        stop: Ends the following when set.
+        stop: Ends the following when set, as Ctrl-C does; nothing is judged then.
 
     Returns:
-        The document of `testbed run --json`, with `status` `published` or `stopped`, `title`, `answer`, `reused` and
-        the like beside its keys.
+        The document of `testbed run --json`, with `status` `published`, `stopped` by the gate, or `followed` where it was
+        told to stop while it followed a stream, and `title`, `answer`, `reused` and the like beside its keys.
 
     Raises:
         PilotError: The pilot does not exist or its file is wrong.
@@ -109,8 +109,12 @@ def run_pilot(
     started = now or datetime.now(UTC)
     with open_lake(settings.catalog, settings.lake_files) as connection:
         if len(read) < len(pilot.feeds) and for_s > 0:
-            _lock(connection, pilot, started)
-            follow_pilot(connection, pilot, settings, str(path), for_s=for_s, stop=stop or Event(), progress=progress)
+            locked, changes = _lock(connection, pilot, started)
+            intervals, told_to_stop = follow_pilot(
+                connection, pilot, settings, str(path), for_s=for_s, stop=stop or Event(), progress=progress
+            )
+            if told_to_stop:
+                return followed(pilot, locked, changes, intervals)
         sources = [read.get(i) or collected(connection, pilot, i, settings, str(path)) for i in range(len(pilot.feeds))]
         repairs = repairs_of(connection, pilot.id)
         at, looked_up = judged_at(pilot, started), published_for(connection, pilot, settings.cache)

@@ -46,6 +46,8 @@ def run(document: Document) -> None:
     from flows.judge import summary
 
     print(f"{document['pilot']}: {document['verdict']}\n{document['answer']}")
+    if document["status"] == "followed":
+        return
     print(f"rows accepted {document['rows']:,}, quarantined {document['quarantined']:,}; effect {summary(document)}")
     for change in document["deviations"]:
         print(f"deviation from the locked plan: {change['field']} was {change['locked']}, is {change['found']}")

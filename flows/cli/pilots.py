@@ -58,7 +58,7 @@ def run(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Run one pilot: gate, count, judge, record, publish. Streams are followed first; Ctrl-C ends that and judges."""
+    """Run one pilot: gate, count, judge, record, publish. Streams are followed first, until TIME or Ctrl-C."""
     settings = settings_of_run(runner)
     from flows.run_pilot import run_pilot
     from flows.stopping import seconds

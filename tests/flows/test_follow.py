@@ -21,6 +21,7 @@ from analytics.video import detect
 from analytics.video.source import SourceError
 from analytics.video.sources import streams
 from experiments.pilot import PilotError
+from flows import show
 from flows.run_pilot import run_pilot
 from flows.stopping import seconds
 from tests.analytics.video.camera import camera
@@ -94,7 +95,7 @@ def test_intervals_are_in_the_lake_soon_after_their_end_once_and_a_run_judges_th
     assert "secret" not in kept and "127.0.0.1" not in kept
 
 
-def test_a_signal_ends_following_cleanly_and_what_came_is_judged(plaza):
+def test_a_signal_ends_following_cleanly_and_a_later_run_judges_what_came(plaza, capsys):
     with camera(walker(time.time()), RATE) as shown:
         plaza.settings.streams["plaza"] = shown.address
         seen = []
@@ -105,11 +106,17 @@ def test_a_signal_ends_following_cleanly_and_what_came_is_judged(plaza):
             seen.append(text)
 
         before = signal.getsignal(signal.SIGTERM)
-        document = plaza.run(3600, progress=end)
+        stopped = plaza.run(3600, progress=end)
     assert signal.getsignal(signal.SIGTERM) is before
+    assert (stopped["status"], stopped["run_id"], stopped["effect"]) == ("followed", None, None)
+    show.run(stopped)
+    intervals = len([text for text in seen if ": interval " in text])
+    assert f"{intervals} intervals went into the lake" in capsys.readouterr().out
+    document = plaza.run(0)
+    assert document["plan_hash"] == stopped["plan_hash"]
     assert document["status"] == "published"
     ((rows,),) = plaza.rows("SELECT count(*) FROM lake.counts_by_interval")
-    assert rows == document["rows"] and rows >= 4
+    assert rows == document["rows"] == 2 * intervals and intervals >= 2
     assert not [thread for thread in threading.enumerate() if thread.name in ("stream", "feed 0")]
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 WAITING = 4
 """Frames that may wait; when counting does not keep up, the oldest is dropped, so that it never falls behind."""
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
 """How long the first frame is waited for [s]."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 """Wait before the first try to connect again; it doubles with each failure up to the longest [s]."""
@@ -135,8 +135,8 @@ class Stream(Source):
             self.close()
             found = self._fault or f"no frame within {patience_s:g} s"
             raise SourceError(f"{name}: found '{found}'; expected a live stream; check its address, or count it as a file")
-        steps = sorted(np.diff(self._times_s[:_LOOKED_AT]).tolist())
-        measured = 1 / steps[len(steps) // 2] if steps and steps[len(steps) // 2] > 0 else _DEFAULT_RATE
+        times_s = self._times_s
+        measured = (len(times_s) - 1) / (times_s[-1] - times_s[0]) if len(times_s) > 1 else _DEFAULT_RATE
         rate = frame_rate or min(120.0, max(0.1, measured))
         super().__init__(name, rate, self._first_size, None, lambda: iter(()), lambda: "")
         self.frames_dropped = 0

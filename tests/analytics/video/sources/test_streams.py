@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from analytics.video.source import Frame, SourceError, open_source
-from analytics.video.sources import coverage
+from analytics.video.sources import coverage, streams
 from analytics.video.sources.streams import Stream, StreamClock, is_stream, open_stream, public_name
 from tests.analytics.video.camera import camera, noise
-from tests.analytics.video.sources.test_files import write
+from tests.analytics.video.rtsp import rtsp_camera
+from tests.analytics.video.sources.test_files import ffmpeg, needs_ffmpeg, write
 
 
 def take(stream: Stream, seconds: float) -> list[Frame]:
@@ -51,6 +52,25 @@ def test_a_stream_that_goes_away_comes_back_and_its_absence_is_not_observed() ->
             assert steps.size == 0 or (steps > 0).all()
         assert abs((datetime.now(UTC) - after[-1].at).total_seconds()) < 2
         assert [frame.index for frame in before] == sorted(frame.index for frame in before)
+
+
+@needs_ffmpeg
+def test_an_rtsp_camera_that_goes_away_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "LONGEST_WAIT_S", 0.5)
+    ffmpeg("-i", write(tmp_path / "a.avi", list(range(40)), 25), "-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", 0, "-g", 10,
+           tmp_path / "loop.mp4")  # fmt: skip
+    with rtsp_camera(tmp_path / "loop.mp4") as shown, open_source(shown.address) as stream:
+        assert isinstance(stream, Stream)
+        assert (stream.name, stream.size) == (f"rtsp://127.0.0.1:{shown.port}/north", (96, 64))
+        steps = np.diff([frame.time_s for frame in take(stream, 2.0)])
+        assert np.median(steps) == pytest.approx(0.04, abs=0.02)  # the stream's own pace, whatever the network's
+        shown.switch_off()
+        gone_s = stream.now_s()
+        take(stream, 1.5)
+        shown.switch_on()
+        while stream.connections < 2 or not take(stream, 0.5):
+            assert stream.now_s() < gone_s + 30
+        assert [loss.reason for loss in stream._coverage.losses] == ["away"]
 
 
 def test_what_is_not_taken_in_time_is_dropped_and_counted() -> None:
