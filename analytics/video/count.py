@@ -159,6 +159,8 @@ def count_source(
     from analytics.video.detect import make_detector
     from analytics.video.privacy import PreviewWriter, forbid_core_dumps
 
+    if filled is not None and preview is None:
+        raise SourceError(f"{source}: found 'filled without a preview'; expected a file to write; add --preview FILE.mp4")
     began = time.perf_counter()
     forbid_core_dumps()
     with ExitStack() as stack:

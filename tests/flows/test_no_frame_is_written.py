@@ -43,7 +43,11 @@ def watched(tmp_path: Path, *arguments: str) -> tuple[list[str], dict[str, str],
     environment = {**os.environ, "TESTBED_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "temporary")}
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(tmp_path / "here")}
     what = "trace=open,openat,creat,memfd_create,write,pwrite64,writev,pwritev"
-    return [strace, "-f", "-qq", "-y", "--seccomp-bpf", "-e", what, "-s", "300", "-o", str(calls), *COMMAND, *arguments], environment, calls
+    return (
+        [strace, "-f", "-qq", "-y", "--seccomp-bpf", "-e", what, "-s", "300", "-o", str(calls), *COMMAND, *arguments],
+        environment,
+        calls,
+    )
 
 
 def opened_to_write(calls: Path) -> set[Path]:
