@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,12 @@ from typing import Any
 import numpy as np
 
 from analytics.lake import Connection, memory, open_lake
-from analytics.video.conditions import Conditions
-from analytics.video.count import count_source
-from analytics.video.drawn import lines_of
-from analytics.video.identity import counter_of, digest_of
-from analytics.video.lines import Line
-from analytics.video.source import SourceError, open_source
+from analytics.video.identity import digest_of
+from analytics.video.source import open_source
 from data_contracts.contract import ContractError, load_contract
 from experiments.audit.bounds import Estimate
 from experiments.audit.errors import agreement, errors
 from experiments.audit.records import (
-    NO_CLOCK,
     Audit,
     again,
     bounds,
@@ -32,100 +26,10 @@ from experiments.audit.records import (
     manual_of,
     other_audits,
 )
-from experiments.audit.sample import Population, draw, intervals_needed
+from experiments.audit.sample import draw, intervals_needed
 from experiments.metrics import ScoringError
-from experiments.pilot import PilotError, find_pilot, load_pilot, pilots
 from experiments.settings import Settings
-from flows.feeds import find_source, resolve
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is audited: a counter at a site, and a recording that it counts.
-
-    Attributes:
-        site_id: The site; a recording without one is its own.
-        source: Path of a video, or a rendered scene.
-        lines: Counting lines.
-        detector: `motion`, or the path of a model.
-        road_users: Classes that are counted.
-        frame_rate: Frames per second to believe instead of what the file says. [1/s]
-        interval_s: Length of an interval. [s]
-        started_at: Instant of the first frame.
-    """
-
-    site_id: str
-    source: str
-    lines: tuple[Line, ...]
-    detector: str = "motion"
-    road_users: tuple[str, ...] = ("any",)
-    frame_rate: float | None = None
-    interval_s: int = 15
-    started_at: datetime = NO_CLOCK
-
-    def counter(self) -> dict[str, Any]:
-        """What counts."""
-        return counter_of(self.detector, self.lines, self.road_users, self.frame_rate)
-
-
-def recording_site(source: str) -> str:
-    """Site of a recording that names none: the recording itself."""
-    with open_source(source) as opened:
-        return f"video_{opened.digest()[:12]}"
-
-
-def subject_of(
-    target: str,
-    settings: Settings,
-    *,
-    lines: Sequence[str] = (),
-    detector: str = "motion",
-    road_users: Sequence[str] = ("any",),
-    frame_rate: float | None = None,
-    interval_s: int = 15,
-    site: str | None = None,
-) -> Subject:
-    """What a user names: a pilot, whose file says all, or a source with its lines.
-
-    Raises:
-        PilotError: The pilot is wrong or counts no video.
-        SourceError: The source or a line cannot be used.
-    """
-    if target in pilots(settings.pilots) or target.endswith((".yaml", ".yml")):
-        return _subject_of_pilot(target, settings)
-    if not lines:
-        raise SourceError(f"{target}: found 'no line'; expected a pilot's id, or a source with --line or --lines; add one")
-    return Subject(
-        site or recording_site(target),
-        target,
-        lines_of(lines, target, frame_rate=frame_rate),
-        detector,
-        tuple(road_users),
-        frame_rate,
-        interval_s,
-    )
-
-
-def _subject_of_pilot(name: str, settings: Settings) -> Subject:
-    path = find_pilot(name, settings.pilots)
-    pilot = load_pilot(path)
-    resolve(pilot, path)
-    for feed in pilot.feeds:
-        if feed.analytic == "count_crossings":
-            given = feed.params
-            started_at = given["started_at"]
-            source = find_source(feed, settings, str(path)).location
-            return Subject(
-                given["site_id"],
-                source,
-                lines_of(given["lines"], source, frame_rate=given.get("frame_rate")),
-                given.get("detector", "motion"),
-                tuple(given.get("road_users", ("any",))),
-                given.get("frame_rate"),
-                given.get("interval_s", 15),
-                started_at if isinstance(started_at, datetime) else datetime.fromisoformat(str(started_at)),
-            )
-    raise PilotError(f"{path}: found 'no feed that counts video'; expected one of count_crossings; audit another pilot")
+from flows.audit_subject import Subject, count_population, published_population
 
 
 def begin(
@@ -141,13 +45,15 @@ def begin(
     """
     counter = subject.counter()
     hashes = digest_of(counter), digest_of(counter["lines"])
-    with open_source(subject.source) as opened:
-        source_digest = opened.digest()
+    source_digest = ""
+    if subject.source:
+        with open_source(subject.source) as opened:
+            source_digest = opened.digest()
     with open_lake(settings.catalog, settings.lake_files) as connection:
         found = find_audit(connection, subject.site_id, hashes[0])
         if found is not None and found.source_digest == source_digest and found.population.interval_s == subject.interval_s:
             return found, f"the audit of {int(found.sample.drawn.sum())} intervals that was begun"
-        people = count_population(subject)
+        people = count_population(subject) if subject.source else published_population(connection, subject)
         earlier = next(
             (
                 one
@@ -176,27 +82,6 @@ def begin(
         )
         keep_audit(connection, audit, hashes, at)
     return audit, f"a new audit of {int(audit.sample.drawn.sum())} intervals"
-
-
-def count_population(subject: Subject) -> Population:
-    """Count a subject's recording and gather the conditions of each interval."""
-    conditions = Conditions(subject.interval_s)
-    counts = count_source(
-        subject.source,
-        subject.lines,
-        detector=subject.detector,
-        road_users=subject.road_users,
-        frame_rate=subject.frame_rate,
-        watch=conditions.see,
-    )
-    number = max(1, math.ceil(counts.video_s / subject.interval_s - 1e-9))
-    tallies = [counts.tally(i * subject.interval_s, (i + 1) * subject.interval_s) for i in range(number)]
-    cells = tuple(counts.cells())
-    automatic = np.array([[tally[cell] for tally in tallies] for cell in cells], dtype=np.float64)
-    start_s = np.arange(number, dtype=np.float64) * subject.interval_s
-    return Population(
-        cells, start_s, subject.interval_s, automatic, conditions.brightness(number), conditions.occlusion(number)
-    )
 
 
 def take_in(audit: Audit, rows: Sequence[dict[str, Any]], settings: Settings, *, now: datetime | None = None) -> None:

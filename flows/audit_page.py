@@ -18,7 +18,8 @@ from analytics.video.source import SourceError
 from data_contracts.contract import ContractError
 from experiments.audit.records import Audit, manual_of
 from experiments.settings import Settings
-from flows.audit import Subject, take_in
+from flows.audit import take_in
+from flows.audit_subject import Subject
 from flows.local_page import new_token, page_app, serve_page
 
 if TYPE_CHECKING:
@@ -185,10 +186,15 @@ def count_by_hand(audit: Audit, subject: Subject, settings: Settings, *, annotat
 
     Raises:
         ContractError: The annotator's name is not a lower-case word.
+        SourceError: There is no recording.
         SettingsError: The port cannot be used.
     """
     if not re.fullmatch(r"[a-z0-9_]{1,40}", annotator):
         raise ContractError(f"annotator: found '{annotator}'; expected a letter or word of a-z, 0-9 and _; choose another")
+    if not subject.source:
+        raise SourceError(
+            f"{subject.site_id}: found 'no recording'; expected one to count from; give counts by hand with --manual"
+        )
     token = new_token()
     app, clips = audit_app(audit, subject, settings, token, annotator=annotator, second=second)
     try:

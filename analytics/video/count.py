@@ -247,6 +247,8 @@ def count_source(
 
     if is_stream(source):
         raise SourceError(f"{public_name(source)}: found 'a stream'; expected a recording; follow it with an interval instead")
+    if filled is not None and preview is None:
+        raise SourceError(f"{source}: found 'filled without a preview'; expected a file to write; add --preview FILE.mp4")
     began = time.perf_counter()
     forbid_core_dumps()
     with ExitStack() as stack:

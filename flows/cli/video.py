@@ -95,6 +95,9 @@ def audit(
     sample: Annotated[int, typer.Option(help="How many intervals to draw.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 1,
     width: Annotated[float, typer.Option(help="Half width wanted for the total, as a share of it.")] = 0.1,
+    published: Annotated[
+        bool, typer.Option("--published", help="A pilot's published intervals; its source may be gone.")
+    ] = False,
     weather: Annotated[str, typer.Option(help="Weather, for the report.")] = "",
     manual: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Take counts by hand from a file.")] = None,
     count: Annotated[bool, typer.Option("--count", help="Open the page on which a person counts.")] = False,
@@ -109,13 +112,14 @@ def audit(
     """Draw intervals to count by hand, take the counts in, and say how wrong the automatic counts are."""
     settings = settings_of_run()
     from flows import audit as work
+    from flows.audit_subject import subject_of
 
     if blur is not None:
         from flows.blur import measure_blur
 
         put(measure_blur(target, blur, settings, detector=detector, frame_rate=frame_rate), as_json, show.blur)
         return FINE
-    subject = work.subject_of(
+    subject = subject_of(
         target,
         settings,
         lines=[*(line or []), *([str(lines)] if lines is not None else [])],
@@ -124,6 +128,7 @@ def audit(
         frame_rate=frame_rate,
         interval_s=interval_s,
         site=site,
+        published=published,
     )
     found, said = work.begin(subject, settings, size=sample, seed=seed, weather=weather)
     print(f"{said}; seed {found.seed}", file=sys.stderr)

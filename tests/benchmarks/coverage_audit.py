@@ -16,7 +16,7 @@ from analytics.video.scene import street
 from experiments.audit.bounds import fit
 from experiments.audit.sample import draw
 from experiments.settings import ROOT
-from flows.audit import Subject, count_population
+from flows.audit_subject import Subject, count_population
 
 PLAZA = "/usr/share/doc/opencv-doc/examples/data/vtest.avi"
 PETS = ROOT.parent / "shared" / "data" / "pets09-s2l1" / "gt.txt"

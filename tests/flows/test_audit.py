@@ -17,7 +17,8 @@ from data_contracts.contract import ContractError
 from experiments.pilot import PilotError
 from experiments.settings import load_settings
 from flows import cli, show
-from flows.audit import Subject, begin, report, subject_of, take_in_file
+from flows.audit import begin, report, take_in_file
+from flows.audit_subject import Subject, subject_of
 from flows.count_video import count_video
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -141,6 +142,9 @@ def test_a_pilot_publishes_intervals_once_it_is_audited(bed, tmp_path):
     assert all(lower <= crossings <= upper for lower, crossings, upper in rows)
     assert any(upper > lower for lower, _, upper in rows)
     assert bed.run()["reused"]
+    gone = begin(subject_of("small", bed.settings, published=True), bed.settings, size=5, seed=1)[0]
+    assert (gone.population.automatic == audit.population.automatic).all()
+    assert gone.source == "" and all(stratum.startswith("not known") for stratum in gone.sample.strata)
 
 
 def test_a_pilot_without_video_cannot_be_audited(bed):

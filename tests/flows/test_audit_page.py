@@ -14,8 +14,9 @@ import pytest
 from analytics.video.lines import parse_line
 from data_contracts.contract import ContractError
 from experiments.settings import load_settings
-from flows.audit import Subject, begin, report, take_in
+from flows.audit import begin, report, take_in
 from flows.audit_page import audit_app, rows_of
+from flows.audit_subject import Subject
 from flows.local_page import HEADERS, listen, new_token
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
