@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from analytics.video.count import Counts, count_source, parse_line
+from analytics.video.detections import count_detections
 from analytics.video.source import SourceError
+from analytics.video.survey import Survey
+from flows.export_counts import Export
 
 if TYPE_CHECKING:
     from analytics.video.track import Track
@@ -28,6 +31,18 @@ def count_video(
     tracks: str | None = None,
     preview: str | None = None,
     progress: bool = False,
+    tracker: str = "own",
+    anchor: str = "foot",
+    zones: Sequence[str] = (),
+    turning: bool = False,
+    speed: Sequence[str] = (),
+    ground: Sequence[str] = (),
+    heatmap: str | None = None,
+    small_count: int = 5,
+    exports: Sequence[str] = (),
+    started_at: str | None = None,
+    detections: str | None = None,
+    size: str | None = None,
 ) -> dict[str, Any]:
     """Count crossings of lines in one video.
 
@@ -41,6 +56,18 @@ def count_video(
         tracks: Path of a text file to write, in MOT Challenge rows.
         preview: Path of an MP4 file to write: lines, boxes and paths on blank ground.
         progress: Show a progress bar on standard error.
+        tracker: `own`, or `bytetrack`, `ocsort` or `botsort` of the library `trackers`.
+        anchor: Point of a box that is counted: `foot` or `centre`.
+        zones: Zones as `NAME=x1,y1,x2,y2,x3,y3,...[@WIDTHxHEIGHT]`.
+        turning: Whether to count movements from line to line.
+        speed: Pairs of lines as `LINE,LINE,METRES[,ERROR_METRES]`.
+        ground: Four or more points as `x,y,X,Y`, in pixels and metres, for the speed at each line.
+        heatmap: Path of a CSV file to write: how many road users passed each cell of the picture.
+        small_count: Cells of the heat map below this are withheld.
+        exports: Files to write as `FORMAT=FILE`, see `flows.export_counts.FORMATS`.
+        started_at: Instant of the first frame, in ISO 8601 with its zone; some exports need it.
+        detections: Path of detections to count instead of a video, see `analytics.video.detections`.
+        size: Width and height of the picture in which the detections lie, as `WIDTHxHEIGHT`.
 
     Returns:
         The document that `testbed count --json` prints.
@@ -51,27 +78,52 @@ def count_video(
     if not lines:
         raise SourceError(f"{source}: found 'no line'; expected at least one; add --line NAME=x1,y1,x2,y2")
     parsed = [parse_line(line) for line in lines]
-    _check_outputs(source, events, tracks, preview)
+    survey = Survey(parsed, zones=zones, turning=turning, stretches=speed, ground=ground, heatmap=heatmap is not None)
+    export = Export(exports, started_at)
+    _check_outputs(source, events, tracks, preview, heatmap, *export.paths)
     with ExitStack() as stack:
         track_file = stack.enter_context(Path(f"{tracks}.part").open("w", encoding="utf-8")) if tracks else None
         if track_file is not None:
             stack.callback(Path(track_file.name).unlink, missing_ok=True)
+        stack.enter_context(export)
 
         def on_frame(index: int, frames: int | None, living: Sequence[Track]) -> None:
             if track_file is not None:
                 _write_tracks(track_file, index, living)
+            survey.see(living, index)
+            export.see(living, index)
             if progress and (index + 1 == frames or index % 50 == 49):
                 _show(index + 1, frames)
 
-        counts = count_source(
-            source,
-            parsed,
-            detector=detector,
-            road_users=road_users,
-            frame_rate=frame_rate,
-            on_frame=on_frame,
-            preview=preview,
-        )
+        if detections is None:
+            counts = count_source(
+                source,
+                parsed,
+                detector=detector,
+                road_users=road_users,
+                frame_rate=frame_rate,
+                on_frame=on_frame,
+                preview=preview,
+                tracker=tracker,
+                anchor=anchor,
+                on_start=survey.start,
+                on_crossing=survey.crossed,
+            )
+        else:
+            picture = _size(size)
+            survey.start(picture)
+            counts = count_detections(
+                detections,
+                parsed,
+                size=picture,
+                frame_rate=frame_rate or 0.0,
+                road_users=road_users,
+                tracker=tracker,
+                anchor=anchor,
+                on_frame=on_frame,
+                on_crossing=survey.crossed,
+            )
+        export.write(counts)
         if progress:
             print(file=sys.stderr)
         if track_file is not None and tracks is not None:
@@ -79,6 +131,8 @@ def count_video(
             Path(track_file.name).replace(tracks)
     if events is not None:
         _write_events(events, counts)
+    if heatmap is not None:
+        _write_heat(heatmap, survey, small_count)
     return {
         "source": source,
         "frames": counts.frames,
@@ -98,7 +152,28 @@ def count_video(
             }
             for (line, direction, road_user), crossings in counts.tally().items()
         ],
+        **survey.document(counts),
     }
+
+
+def _size(text: str | None) -> tuple[int, int]:
+    """The size of the picture in which given detections lie."""
+    width, _, height = (text or "").partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) > 0 and int(height) > 0):
+        raise SourceError(f"size is '{text}'; expected WIDTHxHEIGHT of the picture in which the boxes lie; add --size")
+    return int(width), int(height)
+
+
+def _write_heat(path: str, survey: Survey, small_count: int) -> None:
+    """One row for each cell; a withheld count is empty."""
+    partial = Path(f"{path}.part")
+    with partial.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["x1", "y1", "x2", "y2", "road_users"])
+        for cell in survey.cells(small_count):
+            number = "" if cell.road_users is None else cell.road_users
+            writer.writerow([f"{cell.x1:g}", f"{cell.y1:g}", f"{cell.x2:g}", f"{cell.y2:g}", number])
+    partial.replace(path)
 
 
 def _check_outputs(source: str, *outputs: str | None) -> None:
