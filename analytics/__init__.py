@@ -11,9 +11,11 @@ from collections.abc import Callable
 from analytics.sensing.footfall import count_footfall
 from analytics.video.count import count_crossings
 from analytics.video.events import count_events
+from analytics.video.hourly import count_crossings_hourly
 
 ANALYTICS: dict[str, Callable[..., None]] = {
     "count_crossings": count_crossings,
+    "count_crossings_hourly": count_crossings_hourly,
     "count_events": count_events,
     "count_footfall": count_footfall,
 }

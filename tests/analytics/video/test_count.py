@@ -107,6 +107,30 @@ def test_started_at_in_another_zone_is_the_same_instant() -> None:
     assert table("scene:street?seed=7&seconds=5", started_at=START.astimezone(zone)) == table("scene:street?seed=7&seconds=5")
 
 
+def test_intervals_lie_on_the_clock() -> None:
+    rows = table("scene:street?seed=7&seconds=40", started_at=START + timedelta(minutes=14, seconds=40), interval_s=900)
+    assert [row[3] for row in rows[::2]] == [int(START.timestamp()), int(START.timestamp()) + 900]
+    assert [row[8] for row in rows[::2]] == pytest.approx([20 / 900, 20 / 900])
+    whole = count_source("scene:street?seed=7&seconds=40", [Line("gate", 384, 0, 384, 576)])
+    assert sum(int(str(row[5])) for row in rows) == len(whole.events)
+
+
+def test_intervals_that_do_not_divide_a_day_begin_with_the_video() -> None:
+    rows = table("scene:street?seed=7&seconds=5", started_at=START + timedelta(seconds=4), interval_s=7)
+    assert {row[3] for row in rows} == {int(START.timestamp()) + 4}
+
+
+def test_a_line_of_a_pilot_file_is_counted_like_its_text() -> None:
+    line = {
+        "name": "gate",
+        "points": [[128, 0], [128, 192]],
+        "size": [256, 192],
+        "to_right": "westbound",
+        "to_left": "eastbound",
+    }
+    assert table("scene:street?seed=7&seconds=20", lines=[line]) == table("scene:street?seed=7&seconds=20")
+
+
 def test_what_was_not_seen_is_not_zero(tmp_path: Path) -> None:
     import cv2
 
