@@ -133,7 +133,6 @@ class Counting:
         sure_score = birth_score = 0.0
         if isinstance(find, Scored):
             sure_score, birth_score = find.min_score, find.min_score + _BIRTH
-            find.min_score *= _DOUBTFUL
         self._find = find
         self._on_crossing = on_crossing
         self._tracker = follow or make_tracker(
@@ -146,7 +145,7 @@ class Counting:
     def see(self, frame: Frame) -> list[Track]:
         """Take the next frame in; returns the living tracks."""
         assert self._find is not None
-        return self.take(self._find(frame.image), frame.time_s, frame.index, frame.image.shape[0])
+        return self.take(_find_doubtful_too(self._find, frame.image), frame.time_s, frame.index, frame.image.shape[0])
 
     def take(self, detections: Detections, time_s: float, index: int, height: float) -> list[Track]:
         """Take the detections of the next frame in; returns the living tracks.
@@ -325,6 +324,20 @@ def write_intervals(
         "lower INTEGER, upper INTEGER, uptime DOUBLE)"
     )
     connection.executemany(f"INSERT INTO {quoted} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _find_doubtful_too(find: Detector, image: Image) -> Detections:
+    """Detect in a picture; a detector whose scores are confidences tells boxes of lower score than otherwise, too."""
+    from analytics.video.detect import Scored
+
+    if not isinstance(find, Scored):
+        return find(image)
+    usual = find.min_score
+    find.min_score = usual * _DOUBTFUL
+    try:
+        return find(image)
+    finally:
+        find.min_score = usual
 
 
 def _prime(find: Detector, source: Source) -> None:

@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 
-from analytics.video.count import Line, count_crossings, count_source
+from analytics.video.count import Counting, Line, count_crossings, count_source
+from analytics.video.detect import Detections, Image
 from analytics.video.scene import street
-from analytics.video.source import SourceError, open_source
+from analytics.video.source import Frame, SourceError, open_source
 
 LINES = [Line("west", 250, 0, 250, 576), Line("middle", 384, 0, 384, 576), Line("east", 560, 0, 560, 576)]
 PLAZA = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
@@ -78,6 +80,32 @@ def test_bad_input(given: dict[str, object], message: str) -> None:
     arguments = {"lines": LINES, **given}
     with pytest.raises(SourceError, match=message):
         count_source("scene:street?seed=4&seconds=2", **arguments)  # type: ignore[arg-type]  # wrong on purpose
+
+
+class _Fading:
+    """Finds one walker whose score fades; gives what is not below its lowest score."""
+
+    def __init__(self) -> None:
+        self.min_score, self.calls = 0.3, 0
+
+    def __call__(self, image: Image) -> Detections:
+        score = 0.9 if self.calls < 8 else 0.15
+        x = 300 + 9 * self.calls
+        self.calls += 1
+        found = np.array([(x, 200, x + 30, 280)][: score >= self.min_score], np.float32).reshape(-1, 4)
+        return Detections(found, np.full(len(found), score, np.float32), ("pedestrian",) * len(found))
+
+
+def test_doubtful_boxes_are_asked_for_and_the_detector_is_left_as_it_was() -> None:
+    find = _Fading()
+    for _ in range(2):
+        find.calls = 0
+        counting = Counting(find, [LINES[2]])
+        for index in range(40):
+            counting.see(Frame(index, index / 7, np.zeros((576, 768, 3), np.uint8)))
+        (event,) = counting.events()
+        assert (event.line, event.direction, event.road_user) == ("east", "to_left", "pedestrian")
+        assert find.min_score == 0.3
 
 
 def table(source: str, **given: object) -> list[tuple[object, ...]]:
