@@ -52,18 +52,18 @@ def clips(detector: str) -> None:
     """JamCam: the clips that were counted by hand; vehicles cut by a clip's start or end neither help nor harm."""
     with (DATA / "tfl-jamcam/hand_counts.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    for direction in ("up", "down"):
-        wrong = total = missed = extra = 0
-        for clip in sorted({row["clip"] for row in rows}):
-            counts = count_source(str(DATA / f"tfl-jamcam/clips/{clip}.mp4"), [parse_line(CLIP_LINE)], detector=detector)
+    sums = {direction: Counter[str]() for direction in ("up", "down")}
+    for clip in sorted({row["clip"] for row in rows}):
+        counts = count_source(str(DATA / f"tfl-jamcam/clips/{clip}.mp4"), [parse_line(CLIP_LINE)], detector=detector)
+        for direction, total in sums.items():
             truth = [row for row in rows if row["clip"] == clip and row["direction"] == direction]
             events = [event for event in counts.events if event.direction == direction]
             pairs = same(truth, events)
             whole = [place for place, row in enumerate(truth) if row["edge"] == "0"]
             lost, more = sum(place not in pairs for place in whole), len(events) - len(pairs)
-            wrong, total, missed, extra = wrong + abs(more - lost), total + len(whole), missed + lost, extra + more
-        wape = round(100 * wrong / total, 1)
-        show(f"jamcam_{direction}", detector, wrong=wrong, crossings=total, wape=wape, missed=missed, extra=extra)
+            total.update(wrong=abs(more - lost), crossings=len(whole), missed=lost, extra=more)
+    for direction, total in sums.items():
+        show(f"jamcam_{direction}", detector, **total, wape=round(100 * total["wrong"] / total["crossings"], 1))
 
 
 def same(truth: list[dict[str, str]], events: list[Crossing]) -> set[int]:
