@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from analytics.sensing.footfall import count_footfall
 from analytics.video.count import count_crossings
 from analytics.video.events import count_events
+from analytics.video.hourly import count_crossings_hourly
 from analytics.video.live import follow_crossings
 
 ANALYTICS: dict[str, Callable[..., None]] = {
     "count_crossings": count_crossings,
+    "count_crossings_hourly": count_crossings_hourly,
     "count_events": count_events,
     "count_footfall": count_footfall,
 }

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from threading import Event
 from typing import IO, TYPE_CHECKING, Any
 
 from analytics.video.count import Counts, count_source
+from analytics.video.detections import count_detections
 from analytics.video.drawn import lines_of
-from analytics.video.live import follow
 from analytics.video.source import SourceError, open_source
-from analytics.video.sources.streams import public_name
-from flows.stopping import seconds, stopped_by_signals
+from analytics.video.survey import Survey
+from flows.export_counts import Export
 
 if TYPE_CHECKING:
     from analytics.video.track import Track
@@ -43,6 +41,18 @@ def count_video(
     gate: str = "off",
     tiling: int = 1,
     class_agnostic: bool = False,
+    tracker: str = "own",
+    anchor: str = "foot",
+    zones: Sequence[str] = (),
+    turning: bool = False,
+    speed: Sequence[str] = (),
+    ground: Sequence[str] = (),
+    heatmap: str | None = None,
+    small_count: int = 5,
+    exports: Sequence[str] = (),
+    started_at: str | None = None,
+    detections: str | None = None,
+    size: str | None = None,
 ) -> dict[str, Any]:
     """Count crossings of lines in one video.
 
@@ -63,6 +73,18 @@ def count_video(
         gate: `motion` lets a network look only where and when something moves.
         tiling: Tiles across the frame at which a network looks besides the whole; 1 for none.
         class_agnostic: Take whatever a network detects as a road user of class `any`.
+        tracker: `own`, or `bytetrack`, `ocsort` or `botsort` of the library `trackers`.
+        anchor: Point of a box that is counted: `foot` or `centre`.
+        zones: Zones as `NAME=x1,y1,x2,y2,x3,y3,...[@WIDTHxHEIGHT]`.
+        turning: Whether to count movements from line to line.
+        speed: Pairs of lines as `LINE,LINE,METRES[,ERROR_METRES]`.
+        ground: Four or more points as `x,y,X,Y`, in pixels and metres, for the speed at each line.
+        heatmap: Path of a CSV file to write: how many road users passed each cell of the picture.
+        small_count: Cells of the heat map below this are withheld.
+        exports: Files to write as `FORMAT=FILE`, see `flows.export_counts.FORMATS`.
+        started_at: Instant of the first frame, in ISO 8601 with its zone; some exports need it.
+        detections: Path of detections to count instead of a video, see `analytics.video.detections`.
+        size: Width and height of the picture in which the detections lie, as `WIDTHxHEIGHT`.
 
     Returns:
         The document that `testbed count --json` prints.
@@ -73,32 +95,57 @@ def count_video(
     if not lines:
         raise SourceError(f"{source}: found 'no line'; expected at least one; add --line NAME=x1,y1,x2,y2")
     parsed = lines_of(lines)
-    _check_outputs(source, events, tracks, preview)
+    survey = Survey(parsed, zones=zones, turning=turning, stretches=speed, ground=ground, heatmap=heatmap is not None)
+    export = Export(exports, started_at)
+    _check_outputs(source, events, tracks, preview, heatmap, *export.paths)
     with ExitStack() as stack:
         track_file = stack.enter_context(Path(f"{tracks}.part").open("w", encoding="utf-8")) if tracks else None
         if track_file is not None:
             stack.callback(Path(track_file.name).unlink, missing_ok=True)
+        stack.enter_context(export)
 
         def on_frame(index: int, frames: int | None, living: Sequence[Track]) -> None:
             if track_file is not None:
                 _write_tracks(track_file, index, living)
+            survey.see(living, index)
+            export.see(living, index)
             if progress and (index + 1 == frames or index % 50 == 49):
                 _show(index + 1, frames)
 
-        counts = count_source(
-            source,
-            parsed,
-            detector=detector,
-            road_users=road_users,
-            frame_rate=frame_rate,
-            on_frame=on_frame,
-            preview=preview,
-            filled=filled,
-            models=models,
-            gate=gate,
-            tiling=tiling,
-            class_agnostic=class_agnostic,
-        )
+        if detections is None:
+            counts = count_source(
+                source,
+                parsed,
+                detector=detector,
+                road_users=road_users,
+                frame_rate=frame_rate,
+                on_frame=on_frame,
+                preview=preview,
+                tracker=tracker,
+                anchor=anchor,
+                on_start=survey.start,
+                on_crossing=survey.crossed,
+                filled=filled,
+                models=models,
+                gate=gate,
+                tiling=tiling,
+                class_agnostic=class_agnostic,
+            )
+        else:
+            picture = _size(size)
+            survey.start(picture)
+            counts = count_detections(
+                detections,
+                parsed,
+                size=picture,
+                frame_rate=frame_rate or 0.0,
+                road_users=road_users,
+                tracker=tracker,
+                anchor=anchor,
+                on_frame=on_frame,
+                on_crossing=survey.crossed,
+            )
+        export.write(counts)
         if progress:
             print(file=sys.stderr)
         if track_file is not None and tracks is not None:
@@ -106,9 +153,11 @@ def count_video(
             Path(track_file.name).replace(tracks)
     if events is not None:
         _write_events(events, counts)
+    if heatmap is not None:
+        _write_heat(heatmap, survey, small_count)
     ends: dict[tuple[str, str, str], tuple[int, int]] = {}
     audit = {}
-    if settings is not None:
+    if settings is not None and detections is None:
         from flows.audited import of_count
 
         with open_source(source, frame_rate=frame_rate) as opened:
@@ -136,67 +185,28 @@ def count_video(
             for (line, direction, road_user), crossings in counts.tally().items()
         ],
         **audit,
+        **survey.document(counts),
     }
 
 
-def count_stream(
-    source: str,
-    lines: list[str],
-    *,
-    every_s: int | None = None,
-    follow_for: str | None = None,
-    files: Sequence[str | None] = (),
-    detector: str = "motion",
-    road_users: Sequence[str] = ("any",),
-    frame_rate: float | None = None,
-) -> None:
-    """Follow a stream and print each closed interval as one line of JSON; Ctrl-C ends it cleanly.
+def _size(text: str | None) -> tuple[int, int]:
+    """The size of the picture in which given detections lie."""
+    width, _, height = (text or "").partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) > 0 and int(height) > 0):
+        raise SourceError(f"size is '{text}'; expected WIDTHxHEIGHT of the picture in which the boxes lie; add --size")
+    return int(width), int(height)
 
-    Args:
-        source: Address of a stream, or `camera:0`.
-        lines: Lines as `NAME=x1,y1,x2,y2[,name_to_right,name_to_left]`.
-        every_s: Length of an interval; 60 by default. [s]
-        follow_for: How long, such as `15m`; until Ctrl-C when None.
-        files: Files that the user asked for; a stream writes none.
-        detector: `motion`, or the path of an ONNX model.
-        road_users: Classes to count.
-        frame_rate: Frames per second, where it should not be measured. [1/s]
 
-    Raises:
-        SourceError: The stream, a line, the detector, a road user or an option cannot be used.
-    """
-    name = public_name(source)
-    if any(files):
-        raise SourceError(f"{name}: found 'a file to write'; expected none for a stream; leave it out, or count a recording")
-    if not lines:
-        raise SourceError(f"{name}: found 'no line'; expected at least one; add --line NAME=x1,y1,x2,y2")
-    parsed, stop = lines_of(lines), Event()
-    with stopped_by_signals(stop):
-        found = follow(
-            source,
-            parsed,
-            every_s=60 if every_s is None else every_s,
-            detector=detector,
-            road_users=road_users,
-            frame_rate=frame_rate,
-            for_s=seconds(follow_for),
-            stop=stop,
-        )
-        for interval in found:
-            cells = interval.crossings.items()
-            document = {
-                "interval_start_at": interval.start_at.isoformat(),
-                "interval_s": interval.interval_s,
-                "uptime": interval.uptime,
-                "frames": interval.frames,
-                "frames_dropped": interval.frames_dropped,
-                "late": interval.late,
-                "counts": [
-                    {"line": line, "direction": way, "road_user": user, "crossings": crossings, "lower": None, "upper": None}
-                    for (line, way, user), crossings in cells
-                ],
-            }
-            print(json.dumps(document, ensure_ascii=False), flush=True)
+def _write_heat(path: str, survey: Survey, small_count: int) -> None:
+    """One row for each cell; a withheld count is empty."""
+    partial = Path(f"{path}.part")
+    with partial.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["x1", "y1", "x2", "y2", "road_users"])
+        for cell in survey.cells(small_count):
+            number = "" if cell.road_users is None else cell.road_users
+            writer.writerow([f"{cell.x1:g}", f"{cell.y1:g}", f"{cell.x2:g}", f"{cell.y2:g}", number])
+    partial.replace(path)
 
 
 def _check_outputs(source: str, *outputs: str | None) -> None:

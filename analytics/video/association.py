@@ -18,7 +18,7 @@ ERROR = 0.08  # how far a detected ground point lies off [body lengths]
 _SPEED = 0.8  # how fast a road user may be when first seen [body lengths/s]
 _GATE = 0.25  # how far from its prediction a road user may be found [body lengths]
 _GATE_YOUNG = 0.25  # added while its speed is hardly known [body lengths]
-_GATE_HIDDEN = 0.25  # added for each second hidden, up to one [body lengths]
+_GATE_HIDDEN = 0.4  # added for each second hidden, up to one [body lengths]
 _GATE_SHORT, _GATE_TALL = math.exp(-0.4), math.exp(0.4)  # how much a height may change
 _WEIGHT_SIZE = 0.25  # body lengths that a factor of e in height is worth
 

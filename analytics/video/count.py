@@ -146,7 +146,6 @@ class Counting:
         sure_score = birth_score = 0.0
         if isinstance(find, Scored):
             sure_score, birth_score = find.min_score, find.min_score + _BIRTH
-            find.min_score *= _DOUBTFUL
         self._find = find
         self._on_crossing = on_crossing
         self._tracker = follow or make_tracker(
@@ -160,7 +159,7 @@ class Counting:
     def see(self, frame: Frame) -> list[Track]:
         """Take the next frame in; returns the living tracks."""
         assert self._find is not None
-        found = self._find(frame.image)
+        found = _find_doubtful_too(self._find, frame.image)
         if not found.is_fresh:
             return self._tracks
         return self.take(found, frame.time_s, frame.index, frame.image.shape[0])
@@ -398,6 +397,20 @@ def write_rows(connection: Connection, rows: Sequence[tuple[object, ...]], *, ta
         "lower INTEGER, upper INTEGER, uptime DOUBLE)"
     )
     connection.executemany(f"INSERT INTO {quoted} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _find_doubtful_too(find: Detector, image: Image) -> Detections:
+    """Detect in a picture; a detector whose scores are confidences tells boxes of lower score than otherwise, too."""
+    from analytics.video.detect import Scored
+
+    if not isinstance(find, Scored):
+        return find(image)
+    usual = find.min_score
+    find.min_score = usual * _DOUBTFUL
+    try:
+        return find(image)
+    finally:
+        find.min_score = usual
 
 
 def _prime(find: Detector, source: Source) -> None:

@@ -24,8 +24,8 @@ _LEAST_PX = 1.0
 class Line:
     """A counting line with a name for each direction.
 
-    Looking along the line from its first point to its second, a crossing from the left side to the right is `to_right`,
-    the other `to_left`. On a screen (y grows downwards) a line drawn from top to bottom is therefore crossed
+    Looking along it from its first point to its second, a crossing from the left side to the right is `to_right`, the
+    other `to_left`. On a screen (y grows downwards) a line drawn from top to bottom is therefore crossed
     `to_right` by whoever walks from the right edge of the picture towards the left edge.
 
     Attributes:
@@ -144,7 +144,7 @@ def read_line(given: str | Mapping[str, object]) -> Line:
     """Read a line from text, see `parse_line`, or from a mapping with the fields of `LineForm`.
 
     Raises:
-        SourceError: The text or the mapping has another form, the two ends coincide, or the directions are the same.
+        SourceError: It has another form, the two ends coincide, or the directions are the same.
     """
     if isinstance(given, str):
         return parse_line(given)
@@ -154,8 +154,7 @@ def read_line(given: str | Mapping[str, object]) -> Line:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise SourceError(
-            f"line {given.get('name', '')}: '{place}' is wrong: {first['msg']}; expected name, two points, and if you like "
-            "size, to_right and to_left; correct it"
+            f"line {given.get('name', '')}: '{place}' is wrong: {first['msg']}; expected name and two points; correct it"
         ) from None
     (x1, y1), (x2, y2) = form.points
     if (x1, y1) == (x2, y2) or form.to_right == form.to_left:

@@ -209,6 +209,7 @@ class ZoneCounter:
                 elif side < stay.side and stay.since_s is not None:
                     road_user = self._road_users.get(track_id, "")
                     self._visits.append(Visit(zone.name, road_user, track_id, stay.since_s, stay.met_s, stay.is_entry, True))
+                    self._visitors.add(track_id)
                     stay.since_s = None
                 stay.side = side
             stay.point, stay.depth = point, depth

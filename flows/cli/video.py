@@ -14,6 +14,7 @@ from flows.cli.terminal import FINE, AsJson, put, settings_of_run
 commands = typer.Typer()
 models = typer.Typer(help="Install, list and remove detection models.", no_args_is_help=True)
 commands.add_typer(models, name="models")
+FORMATS_HELP = "opendatacam_csv, opendatacam_json, otanalytics or supervision, and where to write it."
 
 
 @commands.command()
@@ -39,11 +40,24 @@ def count(
     site: Annotated[str | None, typer.Option(help="Site that the source shows, for its audit.")] = None,
     lines: Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="Lines from 'testbed draw'.")] = None,
     filled: Annotated[bool, typer.Option("--filled", help="Preview: the video with road users painted over.")] = False,
+    tracker: Annotated[str, typer.Option(help="own, or bytetrack, ocsort or botsort of the library trackers.")] = "own",
+    anchor: Annotated[str, typer.Option(help="Point of a box that is counted: foot or centre.")] = "foot",
+    zone: Annotated[list[str] | None, typer.Option(help="NAME=x1,y1,x2,y2,x3,y3,...: entries, exits, occupancy.")] = None,
+    turning: Annotated[bool, typer.Option("--turning", help="Count movements from line to line.")] = False,
+    speed: Annotated[list[str] | None, typer.Option(help="LINE,LINE,METRES[,ERROR_METRES]: speed between two lines.")] = None,
+    ground: Annotated[list[str] | None, typer.Option(help="x,y,X,Y, four times or more: speed at each line.")] = None,
+    heatmap: Annotated[str | None, typer.Option(metavar="FILE.csv", help="Write road users per cell.")] = None,
+    small_count: Annotated[int, typer.Option(help="Cells of the heat map below this are withheld.")] = 5,
+    export: Annotated[list[str] | None, typer.Option(metavar="FORMAT=FILE", help=FORMATS_HELP)] = None,
+    started_at: Annotated[str | None, typer.Option(help="Instant of the first frame, with its zone.")] = None,
+    detections: Annotated[bool, typer.Option("--detections", help="SOURCE is a file of detections.")] = False,
+    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT of the picture in which detections lie.")] = None,
 ) -> int:
     """Count crossings of lines in one video; no picture is kept. A stream's intervals are printed as they close."""
     settings = settings_of_run()
     from analytics.video.sources.streams import is_stream
-    from flows.count_video import count_stream, count_video
+    from flows.count_stream import count_stream
+    from flows.count_video import count_video
 
     users = [name.strip() for name in road_users.split(",")]
     given = [*(line or []), *([str(lines)] if lines is not None else [])]
@@ -75,6 +89,18 @@ def count(
         gate=gate,
         tiling=tiling,
         class_agnostic=class_agnostic,
+        tracker=tracker,
+        anchor=anchor,
+        zones=zone or (),
+        turning=turning,
+        speed=speed or (),
+        ground=ground or (),
+        heatmap=heatmap,
+        small_count=small_count,
+        exports=export or (),
+        started_at=started_at,
+        detections=source if detections else None,
+        size=size,
     )
     put(document, as_json, show.count)
     return FINE

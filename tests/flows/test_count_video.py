@@ -10,7 +10,8 @@ import pytest
 
 from analytics.video import detect
 from analytics.video.source import SourceError
-from flows.count_video import count_stream, count_video
+from flows.count_stream import count_stream
+from flows.count_video import count_video
 from tests.analytics.video.camera import camera, noise
 from tests.analytics.video.test_live import Bright
 

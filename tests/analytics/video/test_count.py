@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 
-from analytics.video.count import Line, count_crossings, count_source
+from analytics.video.count import Counting, Line, count_crossings, count_source
+from analytics.video.detect import Detections, Image
 from analytics.video.scene import street
-from analytics.video.source import SourceError, open_source
+from analytics.video.source import Frame, SourceError, open_source
 
 LINES = [Line("west", 250, 0, 250, 576), Line("middle", 384, 0, 384, 576), Line("east", 560, 0, 560, 576)]
 PLAZA = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
@@ -80,6 +82,32 @@ def test_bad_input(given: dict[str, object], message: str) -> None:
         count_source("scene:street?seed=4&seconds=2", **arguments)  # type: ignore[arg-type]  # wrong on purpose
 
 
+class _Fading:
+    """Finds one walker whose score fades; gives what is not below its lowest score."""
+
+    def __init__(self) -> None:
+        self.min_score, self.calls = 0.3, 0
+
+    def __call__(self, image: Image) -> Detections:
+        score = 0.9 if self.calls < 8 else 0.15
+        x = 300 + 9 * self.calls
+        self.calls += 1
+        found = np.array([(x, 200, x + 30, 280)][: score >= self.min_score], np.float32).reshape(-1, 4)
+        return Detections(found, np.full(len(found), score, np.float32), ("pedestrian",) * len(found))
+
+
+def test_doubtful_boxes_are_asked_for_and_the_detector_is_left_as_it_was() -> None:
+    find = _Fading()
+    for _ in range(2):
+        find.calls = 0
+        counting = Counting(find, [LINES[2]])
+        for index in range(40):
+            counting.see(Frame(index, index / 7, np.zeros((576, 768, 3), np.uint8)))
+        (event,) = counting.events()
+        assert (event.line, event.direction, event.road_user) == ("east", "to_left", "pedestrian")
+        assert find.min_score == 0.3
+
+
 def table(source: str, **given: object) -> list[tuple[object, ...]]:
     connection = duckdb.connect()
     lines = ["gate=384,0,384,576,westbound,eastbound"]
@@ -105,6 +133,30 @@ def test_table_of_intervals() -> None:
 def test_started_at_in_another_zone_is_the_same_instant() -> None:
     zone = timezone(timedelta(hours=5))
     assert table("scene:street?seed=7&seconds=5", started_at=START.astimezone(zone)) == table("scene:street?seed=7&seconds=5")
+
+
+def test_intervals_lie_on_the_clock() -> None:
+    rows = table("scene:street?seed=7&seconds=40", started_at=START + timedelta(minutes=14, seconds=40), interval_s=900)
+    assert [row[3] for row in rows[::2]] == [int(START.timestamp()), int(START.timestamp()) + 900]
+    assert [row[8] for row in rows[::2]] == pytest.approx([20 / 900, 20 / 900])
+    whole = count_source("scene:street?seed=7&seconds=40", [Line("gate", 384, 0, 384, 576)])
+    assert sum(int(str(row[5])) for row in rows) == len(whole.events)
+
+
+def test_intervals_that_do_not_divide_a_day_begin_with_the_video() -> None:
+    rows = table("scene:street?seed=7&seconds=5", started_at=START + timedelta(seconds=4), interval_s=7)
+    assert {row[3] for row in rows} == {int(START.timestamp()) + 4}
+
+
+def test_a_line_of_a_pilot_file_is_counted_like_its_text() -> None:
+    line = {
+        "name": "gate",
+        "points": [[128, 0], [128, 192]],
+        "size": [256, 192],
+        "to_right": "westbound",
+        "to_left": "eastbound",
+    }
+    assert table("scene:street?seed=7&seconds=20", lines=[line]) == table("scene:street?seed=7&seconds=20")
 
 
 def test_what_was_not_seen_is_not_zero(tmp_path: Path) -> None:

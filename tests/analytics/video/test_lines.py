@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.video.count import Crossing, GroundPoint, Line, LineCounter, parse_line
+from analytics.video.lines import read_line
 from analytics.video.source import SourceError
 
 coordinates = st.floats(-200, 900, allow_nan=False)
@@ -133,3 +134,50 @@ def test_parse_line_refuses(text: str) -> None:
     with pytest.raises(SourceError, match=r"^line.*; expected .*; ") as caught:
         parse_line(text)
     assert "\n" not in str(caught.value)
+
+
+def test_a_line_fits_a_picture_of_another_size() -> None:
+    line = parse_line("gate=100,200,370,200,in,out@640x360")
+    assert line == Line("gate", 100, 200, 370, 200, "in", "out", (640, 360))
+    assert line.fit((1920, 1080)) == Line("gate", 300, 600, 1110, 600, "in", "out")
+    assert Line("gate", 1, 2, 3, 4).fit((9, 9)) == Line("gate", 1, 2, 3, 4)
+    with pytest.raises(SourceError, match="line gate: drawn on '640x360'; expected the shape of the source, 768x576"):
+        line.fit((768, 576))
+
+
+@pytest.mark.parametrize("size", ["", "640", "640x", "x360", "0x360", "640x-1", "6.4x3.6"])
+def test_a_wrong_size_is_refused(size: str) -> None:
+    with pytest.raises(SourceError, match=f"line: size is '{size}'; expected WIDTHxHEIGHT"):
+        parse_line(f"gate=1,2,3,4@{size}")
+
+
+def test_a_line_from_a_pilot_file() -> None:
+    given = {"name": "gate", "points": [[100, 200], [370, 200]], "size": [640, 360], "to_right": "southbound"}
+    assert read_line(given) == Line("gate", 100, 200, 370, 200, "southbound", "to_left", (640, 360))
+    assert read_line("gate=1,2,3,4") == Line("gate", 1, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"name": "gate"}, {"name": "gate", "points": [[1, 2]]}, {"name": "gate", "points": [[1, 2], [3, math.inf]]},
+     {"name": "gate", "points": [[1, 2], [1, 2]]}, {"name": "gate", "points": [[1, 2], [3, 4]], "colour": "red"},
+     {"name": "gate", "points": [[1, 2], [3, 4]], "to_right": "in", "to_left": "in"},
+     {"name": "gate", "points": [[1, 2], [3, 4]], "size": [0, 360]}],
+)  # fmt: skip
+def test_a_wrong_line_of_a_pilot_file_is_refused(given: dict[str, object]) -> None:
+    with pytest.raises(SourceError, match=r"^line.*; expected .*; correct (it|one)$"):
+        read_line(given)
+
+
+@pytest.mark.parametrize(("tall", "crossed"), [(200.0, 0), (80.0, 1), (40.0, 1)])
+def test_the_band_grows_with_the_road_user(tall: float, crossed: int) -> None:
+    # 6 px to each side: beyond a twentieth of 80 px, not of 200 px.
+    counter = LineCounter([Line("gate", 100, 0, 100, 200)])
+    found = [counter.step(1, "any", GroundPoint(frame, frame / 8, x, 50.0, tall)) for frame, x in enumerate((94.0, 106.0))]
+    assert len(found[1]) == crossed
+
+
+def test_a_crossing_says_where_and_how_fast() -> None:
+    (event,) = walk([Line("gate", 100, 0, 100, 200)], [(80, 40), (90, 50), (130, 90), (140, 100)])
+    assert (event.x, event.y) == pytest.approx((100, 60))
+    assert (event.vx, event.vy) == pytest.approx((320, 320))

@@ -80,3 +80,86 @@ def test_nobody_is_followed_over_a_gap() -> None:
     for frame in range(3):
         found = tracker.update(detections((150.0, 300.0)), 4.1 + frame / 10)
     assert found and before.id not in [track.id for track in found]
+
+
+def scored(*rows: tuple[float, float, float], labels: tuple[str, ...] = (), wide: float = 30, tall: float = 80) -> Detections:
+    boxes = [(x - wide / 2, y - tall, x + wide / 2, y) for x, y, _ in rows]
+    scores = np.array([score for *_, score in rows], dtype=np.float32)
+    return Detections(np.array(boxes, dtype=np.float32).reshape(-1, 4), scores, labels or ("any",) * len(rows))
+
+
+def test_doubtful_boxes_continue_a_track_and_begin_none() -> None:
+    tracker = Tracker(sure_score=0.3, birth_score=0.4)
+    ids: set[int] = set()
+    for frame in range(30):
+        score = 0.15 if 10 <= frame < 25 else 0.8
+        found = scored((100 + 9 * frame, 300, score), (500 + 9 * frame, 300, 0.35), (500 + 9 * frame, 100, 0.2))
+        tracks = tracker.update(found, frame / 7)
+        ids |= {track.id for track in tracks}
+    assert len(ids) == 1
+    assert [point.frame for point in tracks[0].history] == list(range(30))
+
+
+def test_a_sure_box_is_taken_before_a_doubtful_one_that_is_nearer() -> None:
+    tracker = Tracker(sure_score=0.3, birth_score=0.4)
+    for frame in range(10):
+        tracker.update(scored((100 + 9 * frame, 300, 0.8)), frame / 7)
+    (track,) = tracker.update(scored((190, 300, 0.1), (193, 300, 0.5)), 10 / 7)
+    assert track.score == pytest.approx(0.5)
+
+
+def test_what_never_moves_is_not_reported_and_what_sets_off_is_with_its_past() -> None:
+    tracker = Tracker()
+    for frame in range(60):
+        xs = (300.0 + (frame % 2), 100.0 + 9 * max(0, frame - 40))
+        tracks = tracker.update(detections(*((x, 300.0) for x in xs)), frame / 7)
+    (track,) = tracks
+    assert track.history[0].frame == 0
+    assert track.history[-1].x > 200
+
+
+def test_a_second_box_on_one_vehicle_begins_no_track() -> None:
+    tracker = Tracker()
+    ids: set[int] = set()
+    for frame in range(40):
+        x = 100 + 6.0 * frame
+        found = [(x, 300.0, 0.9), (x + 3, 298.0, 0.6)] if frame > 5 else [(x, 300.0, 0.9)]
+        both = scored(*found, labels=("car", "lorry")[: len(found)], wide=120)
+        ids |= {track.id for track in tracker.update(both, frame / 25)}
+    assert len(ids) == 1
+
+
+def test_feet_that_are_hidden_do_not_lift_the_ground_point() -> None:
+    tracker = Tracker()
+    for frame in range(30):
+        hidden = 15 <= frame < 20  # behind a wall: only the upper half is seen
+        x = 100 + 9.0 * frame
+        box = (x - 15, 220.0, x + 15, 260.0 if hidden else 300.0)
+        tracks = tracker.update(Detections(np.array([box], np.float32), np.ones(1, np.float32), ("any",)), frame / 7)
+        if hidden:
+            assert abs(tracks[0].history[-1].y - 300) < 4
+
+
+def test_whose_feet_are_below_the_picture_counts_at_its_edge() -> None:
+    tracker = Tracker()
+    for frame in range(10):
+        tracks = tracker.update(scored((100 + 9 * frame, 590, 0.9)), frame / 7, height=576)
+    assert {point.y for point in tracks[0].history} == {576}
+
+
+def test_the_centre_may_be_followed_instead_of_the_foot() -> None:
+    tracker = Tracker(anchor="centre")
+    for frame in range(10):
+        tracks = tracker.update(scored((100 + 9 * frame, 300, 0.9)), frame / 7)
+    assert tracks[0].history[-1].y == pytest.approx(260)
+
+
+def test_a_vehicle_that_drives_away_is_one_track() -> None:
+    # Under perspective its size and its speed shrink together: 25 m/s from 15 m to 90 m at 25 frames per second.
+    tracker = Tracker()
+    ids: set[int] = set()
+    for frame in range(75):
+        distance = 15 + frame
+        wide, tall, y = 1200 / distance, 1000 / distance, 100 + 2400 / distance
+        ids |= {track.id for track in tracker.update(scored((300 + 900 / distance, y, 0.9), wide=wide, tall=tall), frame / 25)}
+    assert len(ids) == 1
