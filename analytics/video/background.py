@@ -146,7 +146,7 @@ class Background:
 
     def _gain(self, small: Image) -> float:
         """How much brighter the picture is than the street as a whole."""
-        ratio = (small[8::16, 8::16, 1] / self._then)[self._bright]
+        ratio = small[8::16, 8::16, 1][self._bright] / self._then[self._bright]
         if len(ratio) < 50:
             return 1.0
         ratio.partition(len(ratio) // 2)

@@ -77,8 +77,8 @@ def test_nobody_is_followed_over_a_gap() -> None:
         (before, *_) = tracker.update(detections((100.0 + 5 * frame, 300.0)), frame / 10) or [None]
     assert before is not None
     assert tracker.update(detections((150.0, 300.0)), 4.0) == []
-    for frame in range(3):
-        found = tracker.update(detections((150.0, 300.0)), 4.1 + frame / 10)
+    for frame in range(1, 10):
+        found = tracker.update(detections((150.0 + 5 * frame, 300.0)), 4.0 + frame / 10)
     assert found and before.id not in [track.id for track in found]
 
 
