@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from analytics.video.background import Background
 from analytics.video.detect import Detections, Float, Image
@@ -21,7 +22,7 @@ _SPLIT_WIDE, _SPLIT_TALL, _SPLIT_AREA = 1.35, 1.25, 1.3  # a blob this much larg
 _LOOK_BACK_S = 0.5  # how often blobs are compared with those of a second ago [s]
 _BACK = 2  # a second, in such steps; the background is updated as often
 _MEMORY, _BLINKS = 20, 3  # what has come and gone so often in the last ten seconds, in one place, is a light or a tree
-_NO_SHADOWS = 0.02  # share of what differs below which shadows do not matter
+_NO_SHADOWS = 0.05  # share of what differs below which shadows do not matter
 _SPECK = 0.15  # share of a body's area below which a blob is ground
 
 
@@ -136,7 +137,7 @@ class MotionDetector:
                 slice(max(0, int(part.top) - 2), int(part.bottom) + 3),
                 slice(max(0, int(part.left) - 2), int(part.right) + 3),
             )
-            if any(_overlap(part, other) > 0.5 for other in before):
+            if _overlaps(part, before).any():
                 now, then = small[window], still[window]
                 if is_ghost(now, then, mask[window]) or is_light(now, then, mask[window]):
                     self._street.replace(window, small, mask)
@@ -181,23 +182,22 @@ def _stands_in(box: tuple[float, float, float, float], part: Blob) -> bool:
     return part.left <= (box[0] + box[2]) / 2 <= part.right and part.top <= (box[1] + box[3]) / 2 <= part.bottom
 
 
-def _overlap(one: Blob, two: Blob) -> float:
-    """Intersection over union."""
-    wide = min(one.right, two.right) - max(one.left, two.left)
-    tall = min(one.bottom, two.bottom) - max(one.top, two.top)
-    if wide <= 0 or tall <= 0:
-        return 0.0
-    areas = [(box.right - box.left) * (box.bottom - box.top) for box in (one, two)]
-    return wide * tall / (sum(areas) - wide * tall)
+def _overlaps(part: Blob, others: list[Blob]) -> npt.NDArray[np.bool_]:
+    """Which of some blobs lie where a blob lies: intersection over union above a half."""
+    left, top, right, bottom, _ = np.array(others).reshape(-1, 5).T
+    wide = np.minimum(right, part.right) - np.maximum(left, part.left)
+    tall = np.minimum(bottom, part.bottom) - np.maximum(top, part.top)
+    both = wide.clip(0) * tall.clip(0)
+    alone = (right - left) * (bottom - top) + (part.right - part.left) * (part.bottom - part.top)
+    return np.asarray(3 * both > alone)
 
 
-def _appearances(part: Blob, earlier: Iterable[list[Blob]]) -> int:
+def _appearances(part: Blob, earlier: Sequence[list[Blob]]) -> int:
     """How often something has appeared in the place of a blob and vanished again."""
-    times, there = 0, False
-    for parts in earlier:
-        was, there = there, any(_overlap(part, other) > 0.5 for other in parts)
-        times += was and not there
-    return times
+    looks = [(number, other) for number, others in enumerate(earlier) for other in others]
+    there = _overlaps(part, [other for _, other in looks])
+    numbers = {number for (number, _), lies in zip(looks, there.tolist(), strict=True) if lies}
+    return sum(number + 1 not in numbers for number in numbers if number + 1 < len(earlier))
 
 
 def _is_clear(part: Blob, parts: list[Blob], mask: MatLike) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
+import numpy.typing as npt
 
 _TALLER = 0.3  # weight of a blob above the line: it may hold two people, one below it is rarely less than one
 _ROWS = 15.0  # spread of the seen feet from which the picture's own slope counts more than the usual one [px]
@@ -17,7 +18,7 @@ class PersonScale:
         self._seen: deque[tuple[float, float, float]] = deque(maxlen=600)
         self._slope = 0.0
         self._offset = 0.0
-        self._aspect = 0.4
+        self.aspect = 0.4
         self._middle = 0.0
         self._new = 0
         self._upright = 0.5  # share of upright shapes among the latest
@@ -46,7 +47,12 @@ class PersonScale:
     def at(self, foot: float) -> tuple[float, float]:
         """Usual height and width of a person whose feet are at a row. [px]."""
         tall = min(max(self._offset + self._slope * foot, 0.45 * self._middle, 6.0), 2.2 * self._middle)
-        return tall, self._aspect * tall
+        return tall, self.aspect * tall
+
+    def heights(self, feet: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Usual heights of people whose feet are at some rows. [px]."""
+        tall = self._offset + self._slope * feet
+        return np.minimum(np.maximum(tall, max(0.45 * self._middle, 6.0)), 2.2 * self._middle)
 
     def foot_below(self, top: float) -> float:
         """Row of the feet of a usual person whose head is at a row. [px]."""
@@ -81,5 +87,5 @@ class PersonScale:
             limit = max(1.0, 1.345 * 1.4826 * float(np.median(error)))
             weights = np.minimum(1.0, limit / np.maximum(error, 1e-9)) * np.where(taller > 0, _TALLER, 1.0)
         self._slope, self._offset = slope, offset - slope * middle
-        self._aspect = min(max(float(np.median(wide / tall)), 0.25), 0.6)
+        self.aspect = min(max(float(np.median(wide / tall)), 0.25), 0.6)
         self.known = True

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FILL = 0.5
 """Share of a walking person's box that the body fills."""
 _GAIN, _GAIN_AGAIN = 0.4, 0.2  # share of a silhouette that a further person must explain: a new one, and one seen before
+_STEP = 2  # distance of the places that are tried [px]
 _FEW = 12  # pixels from which nothing can be told
 _SAME_GROUND = 0.6  # correlation from which two pictures show the same ground
 _SOLID, _LONG = 0.75, 1.0  # a vehicle fills this share of its box and is this many body heights long
@@ -158,26 +159,25 @@ def split(mask: MatLike, blob: Blob, scale: PersonScale, before: int) -> list[tu
     x0, y0, x1, y1 = int(blob.left), int(blob.top), int(blob.right), int(blob.bottom)
     whole = (mask[y0:y1, x0:x1] > 0).astype(np.uint8)
     rest = whole.copy()
-    step = 2
-    feet = np.arange(y1 - y0, 0, -step)
-    tall, wide = np.array([scale.at(y0 + foot) for foot in feet.tolist()]).T
+    feet = np.arange(y1 - y0, 0, -_STEP)
+    tall = scale.heights(y0 + feet.astype(np.float64))
     count = int((feet >= 0.7 * tall).sum())
     if not count:
         return []
-    feet, tall, wide = feet[:count], tall[:count], wide[:count]
-    centres = np.arange(0, x1 - x0 + 1, step)
+    feet, tall = feet[:count], tall[:count]
+    wide = scale.aspect * tall
+    centres = np.arange(0, x1 - x0 + 1, _STEP)
     # Corners of each candidate box as places in the table of sums.
     across = x1 - x0 + 1
     upper = np.maximum(feet - tall, 0).round().astype(np.intp)
     west = np.maximum(centres - wide[:, None] / 2, 0).round().astype(np.intp)
     east = np.minimum(centres + wide[:, None] / 2, x1 - x0).round().astype(np.intp)
     above, below = across * upper[:, None], across * feet[:, None]
-    corners = (below + east, above + east, below + west, above + west)
+    corners = np.array([below + east, above + east, below + west, above + west])
     expected = (FILL * tall * wide)[:, None]
 
     def inside() -> npt.NDArray[np.float64]:
-        total = cv2.integral(rest).ravel()
-        lower_right, upper_right, lower_left, upper_left = (total.take(corner) for corner in corners)
+        lower_right, upper_right, lower_left, upper_left = cv2.integral(rest).ravel().take(corners)
         return np.asarray((lower_right - upper_right - lower_left + upper_left) / expected, dtype=np.float64)
 
     alone = inside()
@@ -186,8 +186,8 @@ def split(mask: MatLike, blob: Blob, scale: PersonScale, before: int) -> list[tu
     every = (len(feet), len(centres))
     starts = (
         every,
-        (every[0], min(every[1], 1 + int(0.6 * wide[0] / step))),
-        (min(every[0], 1 + int(0.1 * tall[0] / step)), every[1]),
+        (every[0], min(every[1], 1 + int(0.6 * wide[0] / _STEP))),
+        (min(every[0], 1 + int(0.1 * tall[0] / _STEP)), every[1]),
     )
     best_value, best_cover = 0.0, []
     for high, left in starts:
@@ -206,6 +206,8 @@ def split(mask: MatLike, blob: Blob, scale: PersonScale, before: int) -> list[tu
             x, y = x0 + float(centres[column]), y0 + float(feet[row])
             cover.append((Blob(x - half, y - float(tall[row]), x + half, y, best), min(1.0, best)))
             rest[upper[row] : feet[row], west[row, column] : east[row, column]] = 0
+            if cv2.countNonZero(rest) < _GAIN_AGAIN * float(expected[-1, 0]):
+                break
             gain = inside()
         if value > best_value:
             best_value, best_cover = value, cover

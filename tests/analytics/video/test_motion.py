@@ -146,11 +146,13 @@ def test_first_frame_alone_is_enough_to_start() -> None:
     assert found.labels == ()
 
 
-@pytest.mark.parametrize("light", ["rain", "crowd"])
-def test_size_of_people_is_learned_from_those_who_walk(light: str) -> None:
-    frames = list(street(102, 45, light=light, people_per_minute=20).frames())
+@pytest.mark.parametrize("pieces", [0, 3])
+def test_size_of_people_is_learned_from_those_who_walk_not_from_pieces(pieces: int) -> None:
+    rng = np.random.default_rng(3)
     detector = MotionDetector(frame_rate=7)
-    for frame in frames:
+    for frame in street(102, 45, light="rain", people_per_minute=20).frames():
+        for x, y, wide, tall in rng.integers((0, 150, 12, 36), (760, 520, 30, 76), (pieces, 4)).tolist():
+            cv2.rectangle(frame, (x, y), (x + wide, y + tall), (20, 20, 20), -1)
         detector(frame)
     assert detector.scale.known
     for row in (320, 440):
