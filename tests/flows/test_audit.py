@@ -22,15 +22,15 @@ from flows.audit_subject import Subject, subject_of
 from flows.count_video import count_video
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-SOURCE = "scene:street?seed=7&seconds=60&width=384&height=288"
+SOURCE = "scene:street?seed=7&seconds=40&width=384&height=288"
 LINES = ["west=125,0,125,288,westbound,eastbound", "east=280,0,280,288,westbound,eastbound"]
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-SUBJECT = Subject("mill_lane", SOURCE, tuple(parse_line(line) for line in LINES), interval_s=4, started_at=START)
+SUBJECT = Subject("mill_lane", SOURCE, tuple(parse_line(line) for line in LINES), interval_s=2, started_at=START)
 
 
 def write_truth(path, audit, annotators=("a",)):
     """Counts by hand of every drawn interval, as an annotator who never errs would make them."""
-    events = street(7, 60, width=384, height=288).crossings(SUBJECT.lines)
+    events = street(7, 40, width=384, height=288).crossings(SUBJECT.lines)
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
         names = ["site_id", "line", "direction", "road_user", "interval_start_at", "interval_s", "annotator", "crossings"]
@@ -38,10 +38,10 @@ def write_truth(path, audit, annotators=("a",)):
         for index in audit.sample.drawn.nonzero()[0].tolist():
             start_s = float(audit.population.start_s[index])
             for line, way, user in audit.population.cells:
-                true = sum(e.line == line and e.direction == way and start_s <= e.time_s < start_s + 4 for e in events)
+                true = sum(e.line == line and e.direction == way and start_s <= e.time_s < start_s + 2 for e in events)
                 at = audit.started_at + timedelta(seconds=start_s)
                 for number, annotator in enumerate(annotators):
-                    rows.writerow([audit.site_id, line, way, user, at.isoformat(), 4, annotator, true + number])
+                    rows.writerow([audit.site_id, line, way, user, at.isoformat(), 2, annotator, true + number])
     return path
 
 
@@ -103,7 +103,7 @@ def test_rows_that_break_the_contract_or_were_not_drawn_are_refused(settings, tm
     with pytest.raises(ContractError, match=r"manual.csv: .*crossings"):
         take_in_file(audit, path, settings)
     left_out = next(int(i) for i in (~audit.sample.drawn).nonzero()[0])
-    path.write_text(good + f"mill_lane,west,westbound,any,{audit.start_at(left_out).isoformat()},4,a,1\n")
+    path.write_text(good + f"mill_lane,west,westbound,any,{audit.start_at(left_out).isoformat()},2,a,1\n")
     with pytest.raises(ContractError, match="was not drawn; expected one of the sample"):
         take_in_file(audit, path, settings)
     path.write_text(good.replace("mill_lane", "oak_road", 1))
@@ -121,7 +121,7 @@ def test_a_pilot_publishes_intervals_once_it_is_audited(bed, tmp_path):
                 "analytic": "count_crossings",
                 "source": SOURCE,
                 "contract": "counts_by_interval",
-                "params": {"site_id": "mill_lane", "started_at": START.isoformat(), "interval_s": 4, "lines": LINES},
+                "params": {"site_id": "mill_lane", "started_at": START.isoformat(), "interval_s": 2, "lines": LINES},
             }
         ],
         "outcome": {"contract": "counts_by_interval", "column": "crossings"},
@@ -138,9 +138,9 @@ def test_a_pilot_publishes_intervals_once_it_is_audited(bed, tmp_path):
     assert second["audits"][0]["status"] == "audited" and "The counts have been audited: " in second["answer"]
     with open_lake(bed.settings.catalog, bed.settings.lake_files) as connection:
         rows = connection.execute("SELECT lower, crossings, upper FROM lake.counts_by_interval").fetchall()
-    assert len(rows) == 15 * 4
+    assert len(rows) == 20 * 4
     assert all(lower <= crossings <= upper for lower, crossings, upper in rows)
-    assert any(upper > lower for lower, _, upper in rows)
+    assert second["audits"][0]["intervals"] == int(audit.sample.drawn.sum())
     assert bed.run()["reused"]
     gone = begin(subject_of("small", bed.settings, published=True), bed.settings, size=5, seed=1)[0]
     assert (gone.population.automatic == audit.population.automatic).all()
@@ -153,7 +153,7 @@ def test_a_pilot_without_video_cannot_be_audited(bed):
 
 
 def test_the_command_prints_one_document(home, tmp_path, capsys):
-    arguments = ["audit", SOURCE, "--line", LINES[0], "--interval-s", "4", "--sample", "3", "--json"]
+    arguments = ["audit", SOURCE, "--line", LINES[0], "--interval-s", "2", "--sample", "3", "--json"]
     with pytest.raises(SystemExit) as done:
         cli.main(arguments)
     document = json.loads(capsys.readouterr().out)

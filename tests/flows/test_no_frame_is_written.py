@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,13 @@ def test_auditing_with_the_page_open_writes_no_frame(tmp_path):
     arguments = ("audit", SOURCE, "--line", LINE, "--interval-s", "4", "--sample", "2", "--count", "--json")
     command, environment, calls = watched(tmp_path, *arguments)
     running = subprocess.Popen(
-        command, env=environment, cwd=tmp_path / "here", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        env=environment,
+        cwd=tmp_path / "here",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     try:
         assert running.stderr is not None
@@ -138,7 +145,8 @@ def test_auditing_with_the_page_open_writes_no_frame(tmp_path):
         os.kill(int(children[0]), signal.SIGINT)
         out, err = running.communicate(timeout=60)
     finally:
-        running.kill()
+        with suppress(ProcessLookupError):  # what strace watches goes with it
+            os.killpg(running.pid, signal.SIGKILL)
         running.wait()
     assert running.returncode == 0, err
     assert '"annotators": [\n    "a"\n  ]' in out
