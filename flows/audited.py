@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from analytics.lake import Connection, open_lake
-from analytics.video.count import Counts
+from analytics.video.counts import Counts
 from analytics.video.drawn import lines_of
 from analytics.video.identity import counter_of, digest_of
 from analytics.video.source import open_source

@@ -11,7 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from analytics.video.count import Counts, count_source
+from analytics.video.count import count_source
+from analytics.video.counts import Counts
 from analytics.video.detections import count_detections
 from analytics.video.drawn import lines_of
 from analytics.video.source import SourceError, open_source

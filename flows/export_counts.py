@@ -21,7 +21,7 @@ from analytics.video.exports import (
 from analytics.video.source import SourceError
 
 if TYPE_CHECKING:
-    from analytics.video.count import Counts
+    from analytics.video.counts import Counts
     from analytics.video.track import Track
 
 FORMATS = ("opendatacam_csv", "opendatacam_json", "otanalytics", "supervision")

@@ -4,196 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from analytics.video.lines import Crossing, GroundPoint, Line, LineCounter, parse_line
-from analytics.video.source import Source, SourceError, open_source
-from analytics.video.sources.coverage import Loss, overlap_s
+from analytics.video.counting import Counting, check_inside, check_road_users, prime
+from analytics.video.counts import ANY, Counts
+from analytics.video.lines import Crossing, Line
+from analytics.video.source import SourceError, open_source
 from analytics.video.sources.streams import is_stream, public_name
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from analytics.lake import Connection
-    from analytics.video.detect import Detections, Detector
-    from analytics.video.source import Frame, Image
+    from analytics.video.source import Frame
     from analytics.video.track import Track
-    from analytics.video.trackers import AnyTracker
-
-__all__ = [
-    "ANY",
-    "Counts",
-    "Crossing",
-    "GroundPoint",
-    "Line",
-    "LineCounter",
-    "count_crossings",
-    "count_source",
-    "parse_line",
-]
-
-ANY = "any"
-"""The road user that stands for all."""
-_PRIME_S = 12.0  # length of the start from which a detector learns the empty street [s]
-_PRIME_FRAMES = 24
-_BIRTH = 0.1  # how much surer than any other box one must be to begin a track
-_DOUBTFUL = 1 / 3  # share of the detector's lowest score down to which a box may continue a track
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What was counted in one source.
-
-    Attributes:
-        source: Name of the source.
-        lines: Lines that were counted.
-        road_users: Road users asked for.
-        detector: Name of the detector.
-        events: Every crossing, in order of time, with the class that its whole track voted for.
-        frames: Frames read.
-        frame_rate: Frames per second. [1/s]
-        video_s: Length of what was read. [s]
-        declared_s: Length that the source declares; the same where it declares none. [s]
-        wall_s: Time that counting took. [s]
-        uptime: Share of the declared time that was observed, 0 to 1.
-        frames_lost: Frames that the source declares and that could not be read.
-        losses: Stretches that were not observed, and why.
-        size: Width and height of a frame. [px]
-    """
-
-    source: str
-    lines: tuple[Line, ...]
-    road_users: tuple[str, ...]
-    detector: str
-    events: tuple[Crossing, ...]
-    frames: int
-    frame_rate: float
-    video_s: float
-    declared_s: float
-    wall_s: float
-    uptime: float
-    frames_lost: int = 0
-    losses: tuple[Loss, ...] = ()
-    size: tuple[int, int] = (0, 0)
-
-    def cells(self) -> Iterator[tuple[str, str, str]]:
-        """Every line, direction and road user asked for."""
-        for line in self.lines:
-            for direction in (line.to_right, line.to_left):
-                for road_user in self.road_users:
-                    yield line.name, direction, road_user
-
-    def tally(self, start_s: float = 0.0, end_s: float = math.inf) -> dict[tuple[str, str, str], int]:
-        """Crossings of every line, direction and road user asked for, also where there were none.
-
-        Args:
-            start_s: Count from here. [s]
-            end_s: Count to before here. [s]
-        """
-        counted: Counter[tuple[str, str, str]] = Counter()
-        for event in self.events:
-            if start_s <= event.time_s < end_s:
-                for road_user in {event.road_user, ANY}:
-                    counted[event.line, event.direction, road_user] += 1
-        return {cell: counted[cell] for cell in self.cells()}
-
-    def seen_s(self, start_s: float, end_s: float) -> float:
-        """How much of a stretch of the source's time was observed [s]."""
-        within_s = max(0.0, min(end_s, self.declared_s) - max(0.0, start_s))
-        return max(0.0, within_s - overlap_s(self.losses, start_s, end_s))
-
-
-class Counting:
-    """Finds, follows and counts in frames that are given one at a time, from a file or as they come from a camera."""
-
-    def __init__(
-        self,
-        find: Detector | None,
-        lines: Sequence[Line],
-        *,
-        tracker: str = "own",
-        anchor: str = "foot",
-        frame_rate: float = 10.0,
-        follow: AnyTracker | None = None,
-        on_crossing: Callable[[Crossing, Track], None] | None = None,
-    ) -> None:
-        """Start without tracks.
-
-        A detector whose scores are confidences is asked for doubtful boxes too: they can continue a track, not begin
-        one.
-
-        Args:
-            find: The detector; None where detections are given to `take`.
-            lines: Lines with different names, in pixels of the source.
-            tracker: Name of the tracker, see `trackers.make_tracker`.
-            anchor: Point of a box that is counted: `foot` or `centre`.
-            frame_rate: Frames per second of the source. [1/s]
-            follow: The tracker itself, instead of its name.
-            on_crossing: Called for each crossing with its track.
-
-        Raises:
-            SourceError: Two lines have the same name, or the tracker or the anchor is unknown.
-        """
-        from analytics.video.detect import Scored
-        from analytics.video.trackers import make_tracker
-
-        sure_score = birth_score = 0.0
-        if isinstance(find, Scored):
-            sure_score, birth_score = find.min_score, find.min_score + _BIRTH
-        self._find = find
-        self._on_crossing = on_crossing
-        self._tracker = follow or make_tracker(
-            tracker, frame_rate=frame_rate, sure_score=sure_score, birth_score=birth_score, anchor=anchor
-        )
-        self._counter = LineCounter(lines)
-        self._tracks: list[Track] = []
-        self._events: list[Crossing] = []
-        self._voted: dict[int, str] = {}
-
-    def see(self, frame: Frame) -> list[Track]:
-        """Take the next frame in; returns the living tracks."""
-        assert self._find is not None
-        found = _find_doubtful_too(self._find, frame.image)
-        if not found.is_fresh:
-            return self._tracks
-        return self.take(found, frame.time_s, frame.index, frame.image.shape[0])
-
-    def take(self, detections: Detections, time_s: float, index: int, height: float) -> list[Track]:
-        """Take the detections of the next frame in; returns the living tracks.
-
-        Args:
-            detections: What was found in the frame.
-            time_s: Time of the frame. [s]
-            index: Index of the frame.
-            height: Height of the picture. [px]
-        """
-        tracks = self._tracks = self._tracker.update(detections, time_s, index, height=height)
-        for event in self._counter.update(tracks, index):
-            self._events.append(event)
-            self._voted[event.track_id] = event.road_user
-            if self._on_crossing is not None:
-                self._on_crossing(event, next(track for track in tracks if track.id == event.track_id))
-        self._voted.update((track.id, track.road_user) for track in tracks if track.id in self._voted)
-        return tracks
-
-    def events(self) -> tuple[Crossing, ...]:
-        """Every crossing so far, in order of time, each with the class its whole track has voted for."""
-        events = [replace(event, road_user=self._voted[event.track_id]) for event in self._events]
-        return tuple(sorted(events, key=lambda event: (event.time_s, event.line, event.track_id)))
-
-    def drain(self, before_s: float) -> list[Crossing]:
-        """Crossings before an instant, with the class voted for so far; they are forgotten, so that memory stays flat."""
-        drained = [event for event in self.events() if event.time_s < before_s]
-        self._events = [event for event in self._events if event.time_s >= before_s]
-        waiting = {event.track_id for event in self._events}
-        self._voted = {track: road_user for track, road_user in self._voted.items() if track in waiting}
-        return drained
 
 
 def count_source(
@@ -269,7 +96,7 @@ def count_source(
             painter = stack.enter_context(FilledWriter(preview, opened.size, opened.frame_rate, lines, filled))
         elif preview is not None:
             writer = stack.enter_context(PreviewWriter(preview, opened.size, opened.frame_rate, lines))
-        _prime(find, opened)
+        prime(find, opened)
         if on_start is not None:
             on_start(opened.size)
         counting = Counting(find, lines, tracker=tracker, anchor=anchor, frame_rate=opened.frame_rate, on_crossing=on_crossing)
@@ -397,61 +224,3 @@ def write_rows(connection: Connection, rows: Sequence[tuple[object, ...]], *, ta
         "lower INTEGER, upper INTEGER, uptime DOUBLE)"
     )
     connection.executemany(f"INSERT INTO {quoted} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-
-
-def _find_doubtful_too(find: Detector, image: Image) -> Detections:
-    """Detect in a picture; a detector whose scores are confidences tells boxes of lower score than otherwise, too."""
-    from analytics.video.detect import Scored
-
-    if not isinstance(find, Scored):
-        return find(image)
-    usual = find.min_score
-    find.min_score = usual * _DOUBTFUL
-    try:
-        return find(image)
-    finally:
-        find.min_score = usual
-
-
-def _prime(find: Detector, source: Source) -> None:
-    """Let a detector that learns the empty street see pictures of the first seconds before counting starts."""
-    from analytics.video.motion import MotionDetector
-
-    if not isinstance(find, MotionDetector):
-        return
-    available = max(1, round(_PRIME_S * source.frame_rate))
-    if source.frames is not None:
-        available = min(available, source.frames)
-    step = max(1, available // _PRIME_FRAMES)
-
-    def pictures() -> Iterator[Image]:
-        for frame in islice(source, 0, available, step):
-            yield frame.image
-
-    find.prime(pictures(), seconds=available / source.frame_rate)
-
-
-def check_inside(line: Line, size: tuple[int, int]) -> None:
-    """Refuse a line that nothing in the picture can cross."""
-    width, height = size
-    outside = (
-        max(line.x1, line.x2) < 0
-        or min(line.x1, line.x2) > width
-        or max(line.y1, line.y2) < 0
-        or min(line.y1, line.y2) > height
-    )
-    if outside:
-        ends = f"{line.x1:g},{line.y1:g},{line.x2:g},{line.y2:g}"
-        raise SourceError(f"line {line.name}: '{ends}' lies outside; expected a line in {width}x{height}; correct the line")
-
-
-def check_road_users(road_users: Sequence[str], detector: str, find: Detector) -> None:
-    """Refuse a class that the detector cannot tell."""
-    known = (ANY, *getattr(find, "road_users", ()))
-    if not road_users:
-        raise SourceError(f"{detector}: road users are '[]'; expected at least one of {', '.join(known)}; add one")
-    for road_user in road_users:
-        if road_user not in known:
-            raise SourceError(f"{detector}: road user '{road_user}' is unknown; expected one of {', '.join(known)}; choose one")
-        if list(road_users).count(road_user) > 1:
-            raise SourceError(f"{detector}: road user '{road_user}' is given 'twice'; expected once; remove one")

@@ -15,7 +15,7 @@ from analytics.video.detect import Detections
 from analytics.video.source import SourceError
 
 if TYPE_CHECKING:
-    from analytics.video.count import Counts
+    from analytics.video.counts import Counts
     from analytics.video.lines import Crossing, Line
     from analytics.video.track import Track
 
@@ -142,7 +142,8 @@ def count_detections(
     Raises:
         SourceError: The file, a line, the tracker or the frame rate cannot be used.
     """
-    from analytics.video.count import Counting, Counts
+    from analytics.video.counting import Counting
+    from analytics.video.counts import Counts
     from analytics.video.trackers import make_tracker
 
     if not (math.isfinite(frame_rate) and 0.1 <= frame_rate <= 1000):

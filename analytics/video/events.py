@@ -145,7 +145,8 @@ def count_events(
     Raises:
         SourceError: The file or a parameter cannot be used, or an event lies outside the time that was watched.
     """
-    from analytics.video.count import ANY, Counts, write_intervals
+    from analytics.video.count import write_intervals
+    from analytics.video.counts import ANY, Counts
 
     if started_at.tzinfo is None or ended_at.tzinfo is None or not started_at < ended_at or interval_s < 1:
         raise SourceError(

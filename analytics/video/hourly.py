@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from analytics.video.count import ANY, Counts, count_source
+from analytics.video.count import count_source
+from analytics.video.counts import ANY, Counts
 from analytics.video.lines import Crossing, read_line
 from analytics.video.source import SourceError
 

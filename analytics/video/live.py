@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from threading import Event
 from typing import TYPE_CHECKING
 
-from analytics.video.count import ANY, Counting, check_inside, check_road_users
+from analytics.video.counting import Counting, check_inside, check_road_users
+from analytics.video.counts import ANY
 from analytics.video.lines import Line, parse_line
 from analytics.video.source import SourceError
 from analytics.video.sources.streams import LATEST_S, PATIENCE_S, Stream, open_stream, public_name

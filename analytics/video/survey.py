@@ -15,7 +15,7 @@ from analytics.video.turning import turning_counts
 from analytics.video.zones import Zone, ZoneCounter, occupancy, parse_zone
 
 if TYPE_CHECKING:
-    from analytics.video.count import Counts
+    from analytics.video.counts import Counts
     from analytics.video.track import Track
 
 _SPEED_S = 2.0  # how far back from a line the speed on the ground is taken [s]

@@ -12,7 +12,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from analytics.video.count import count_source, parse_line
+from analytics.video.count import count_source
+from analytics.video.lines import parse_line
 from analytics.video.track import Track
 
 PETS = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")

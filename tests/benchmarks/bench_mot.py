@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from trackeval.metrics import CLEAR, HOTA, Identity
 
-from analytics.video.count import Counting
+from analytics.video.counting import Counting
 from analytics.video.detect import Detections, OnnxDetector
 from analytics.video.lines import Line
 from analytics.video.source import open_source

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from analytics.video.blur import GROW, Cover, FilledWriter, Recall, paint
-from analytics.video.count import GroundPoint, Line, count_source
+from analytics.video.count import count_source
+from analytics.video.lines import GroundPoint, Line
 from analytics.video.scene import street
 from analytics.video.source import Frame, SourceError, open_source
 from analytics.video.track import Track

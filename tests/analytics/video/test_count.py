@@ -11,8 +11,10 @@ import duckdb
 import numpy as np
 import pytest
 
-from analytics.video.count import Counting, Line, count_crossings, count_source
+from analytics.video.count import count_crossings, count_source
+from analytics.video.counting import Counting
 from analytics.video.detect import Detections, Image
+from analytics.video.lines import Line
 from analytics.video.scene import street
 from analytics.video.source import Frame, SourceError, open_source
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import duckdb
 import pytest
 
-from analytics.video.count import Counts
+from analytics.video.counts import Counts
 from analytics.video.hourly import count_crossings_hourly, hourly_rows
 from analytics.video.lines import Crossing, Line
 from analytics.video.source import SourceError

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.video.count import Crossing, GroundPoint, Line, LineCounter, parse_line
-from analytics.video.lines import read_line
+from analytics.video.lines import Crossing, GroundPoint, Line, LineCounter, parse_line, read_line
 from analytics.video.source import SourceError
 
 coordinates = st.floats(-200, 900, allow_nan=False)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analytics.video.count import GroundPoint, Line, count_source
+from analytics.video.count import count_source
+from analytics.video.lines import GroundPoint, Line
 from analytics.video.privacy import PreviewWriter, draw_preview, forbid_core_dumps
 from analytics.video.source import SourceError, open_source
 from analytics.video.track import Track
