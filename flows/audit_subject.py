@@ -21,7 +21,7 @@ from experiments.audit.records import NO_CLOCK
 from experiments.audit.sample import Population
 from experiments.pilot import PilotError, find_pilot, load_pilot, pilots
 from experiments.settings import Settings
-from flows.feeds import find_source, resolve
+from flows.feeds import find_source, resolve, with_model
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _subject_of_pilot(name: str, settings: Settings, *, published: bool) -> Subj
     resolve(pilot, path)
     for feed in pilot.feeds:
         if feed.analytic == "count_crossings":
-            given = feed.params
+            given = with_model(feed, settings).params
             started_at = given["started_at"]
             source = "" if published else find_source(feed, settings, str(path)).location
             return Subject(

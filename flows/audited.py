@@ -27,6 +27,7 @@ _CHANGED = {
     "lines": "the lines",
     "road_users": "the road users",
     "frame_rate": "the frame rate",
+    "options": "how it looks and follows",
     "code": "the code that counts",
 }
 NEVER = "nobody has counted this by hand; run 'testbed audit'"
@@ -102,7 +103,7 @@ def of_count(
     """Lower and upper end of every cell's total, and what the audit says; no ends where the count is not audited."""
     if not has_lake(settings):
         return {}, unaudited(site_id, NEVER)
-    counter = counter_of(counts.detector, counts.lines, counts.road_users, frame_rate)
+    counter = counter_of(counts.detector, counts.lines, counts.road_users, frame_rate, dict(counts.options))
     with open_lake(settings.catalog, settings.lake_files) as connection:
         audit, manual, reason = look_up(connection, site_id, counter)
     if audit is None:
@@ -125,7 +126,7 @@ def of_feed(connection: Connection, params: dict[str, Any], location: str) -> tu
     """The audit of a feed that counts video, as plain values for `bound_table`, and what a result says of it."""
     lines = lines_of(params["lines"], location, frame_rate=params.get("frame_rate"))
     road_users = params.get("road_users", ["any"])
-    counter = counter_of(params.get("detector", "motion"), lines, road_users, params.get("frame_rate"))
+    counter = counter_of(params.get("detector", "motion"), lines, road_users, params.get("frame_rate"), params)
     audit, manual, reason = look_up(connection, params["site_id"], counter)
     if audit is None:
         return None, unaudited(params["site_id"], reason)

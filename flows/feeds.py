@@ -27,6 +27,7 @@ from analytics import ANALYTICS, FOLLOWERS
 from analytics.lake import Connection, memory, shut_in
 from analytics.sensing.readers import READERS
 from analytics.video.drawn import is_drawn
+from analytics.video.onnx.installed import as_file
 from analytics.video.sources.folders import folder_digest
 from data_contracts.contract import ContractError, contracts
 from data_contracts.standard.faults import suggest
@@ -75,10 +76,19 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def drawn_digests(feed: Feed) -> list[str]:
-    """SHA-256 of each file that a feed's lines are drawn in: another drawing gives other counts."""
-    texts = [str(text) for text in feed.params.get("lines", ())]
-    return [file_digest(Path(text)) for text in texts if is_drawn(text) and Path(text).is_file()]
+def with_model(feed: Feed, settings: Settings) -> Feed:
+    """The feed with its detector's file where the pilot names an installed model."""
+    named = feed.params.get("detector")
+    if not isinstance(named, str) or (file := as_file(named, settings.models)) == named:
+        return feed
+    return feed.model_copy(update={"params": {**feed.params, "detector": file}})
+
+
+def named_files(feed: Feed) -> list[str]:
+    """SHA-256 of each file that a feed's parameters name, drawn lines and a model: another file gives other counts."""
+    texts = [str(text) for text in feed.params.get("lines", ()) if is_drawn(str(text))]
+    texts += [str(feed.params.get("detector", ""))]
+    return [file_digest(Path(text)) for text in texts if Path(text).is_file()]
 
 
 def find_source(feed: Feed, settings: Settings, where: str) -> Source:

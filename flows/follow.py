@@ -23,7 +23,7 @@ from analytics.video.sources.streams import public_name
 from experiments.pilot import Feed, Pilot, PilotError
 from experiments.plan import Deviation
 from experiments.settings import Settings
-from flows.feeds import Source, arguments_of, digest_of, judge_table, kept, report_of
+from flows.feeds import Source, arguments_of, digest_of, judge_table, kept, report_of, with_model
 from flows.stopping import stopped_by_signals
 from flows.stream_feeds import is_followed
 
@@ -86,7 +86,7 @@ def follow_pilot(
     def watch(number: int, feed: Feed) -> None:
         over = _Over()
         try:
-            arguments, _ = arguments_of(feed, pilot.timezone)
+            arguments, _ = arguments_of(with_model(feed, settings), pilot.timezone)
             for rows in FOLLOWERS[feed.analytic](addresses[number], **arguments, for_s=for_s, stop=stop):
                 came.put((number, rows))
         except BaseException as error:  # raised again by the thread that started this one

@@ -12,7 +12,7 @@ from data_contracts.contract import load_contract
 from experiments.pilot import Pilot
 from experiments.settings import Settings
 from flows.context import Others, full_name, others_of
-from flows.feeds import Source, analyse, code_version, contract_digest, digest_of, drawn_digests, receive, report_of
+from flows.feeds import Source, analyse, code_version, contract_digest, digest_of, named_files, receive, report_of, with_model
 from flows.open_data import open_data, open_data_terms
 from flows.orchestrate import Steps
 
@@ -55,7 +55,7 @@ def gather(
     audit: tuple[dict[str, Any] | None, dict[str, Any]] | None,
 ) -> Gathered:
     """Bring in one feed; its accepted rows are added to `given_rows`, for the relationships of those that follow."""
-    feed, now = pilot.feeds[number], at.isoformat()
+    feed, now = with_model(pilot.feeds[number], settings), at.isoformat()
     described = feed.model_dump(mode="json")
     cache_folder = str(settings.cache)
     raw = None
@@ -74,8 +74,8 @@ def gather(
     progress(f"{pilot.id}: {feed.analytic}")
     mended = repairs.get(feed.contract, [])
     others = others_of(feed.contract, given_rows)
-    asked_of = contract_digest(feed.contract), mended, now, step_names(others), audit and audit[0], drawn_digests(feed)
-    key = digest_of(key, feed.analytic, feed.params, pilot.timezone, *asked_of)
+    asked_of = contract_digest(feed.contract), mended, now, step_names(others), audit and audit[0], named_files(feed)
+    key = digest_of(key, feed.analytic, pilot.feeds[number].params, pilot.timezone, *asked_of)
     folder = steps.run(
         analyse,
         feed=described,

@@ -24,10 +24,11 @@ from flows.feeds import (
     code_version,
     contract_digest,
     digest_of,
-    drawn_digests,
     find_source,
+    named_files,
     resolve,
     sweep,
+    with_model,
 )
 from flows.follow import collected, follow_pilot, followed
 from flows.gather import Progress, Repairs, gather, step_names
@@ -85,11 +86,15 @@ def run_pilot(
         sources = [read.get(i) or collected(connection, pilot, i, settings, str(path)) for i in range(len(pilot.feeds))]
         repairs = repairs_of(connection, pilot.id)
         at, looked_up = judged_at(pilot, started), published_for(connection, pilot, settings.cache)
+        feeds = [with_model(feed, settings) for feed in pilot.feeds]
         audits = [
-            of_feed(connection, feed.params, source.location) if feed.analytic == "count_crossings" else None
+            of_feed(connection, with_model(feed, settings).params, source.location)
+            if feed.analytic == "count_crossings"
+            else None
             for feed, source in zip(pilot.feeds, sources, strict=True)
         ]
-        run_id = _run_id(pilot, sources, repairs, at, looked_up, [audit[0] if audit else None for audit in audits])
+        asked = {"audits": [audit[0] if audit else None for audit in audits], "files": [named_files(feed) for feed in feeds]}
+        run_id = _run_id(pilot, sources, repairs, at, looked_up, asked)
         done = published(connection, pilot.id, run_id)
         if done is not None:
             progress(f"{pilot.id}: nothing has changed since run {run_id[:8]}")
@@ -112,12 +117,19 @@ def run_pilot(
         return by_prefect(pilot.id, work, settings) if orchestrated else work(Directly())
 
 
-def _run_id(pilot: Pilot, sources: list[Source], repairs: Repairs, at: datetime, looked_up: Others, audits: list[Any]) -> str:
+def _run_id(
+    pilot: Pilot,
+    sources: list[Source],
+    repairs: Repairs,
+    at: datetime,
+    looked_up: Others,
+    audits: list[Any],
+    files: list[list[str]],
+) -> str:
     names = {n for feed in pilot.feeds for n in (feed.raw_contract, feed.contract) if n} | {"open_counts"}
     digests = {name: contract_digest(name) for name in sorted(names)}
     given = [s.digest for s in sources], digests, code_version(), repairs, at.isoformat(), step_names(looked_up)
-    drawn = [drawn_digests(feed) for feed in pilot.feeds]
-    return digest_of(pilot.model_dump(mode="json"), *given, audits, drawn)
+    return digest_of(pilot.model_dump(mode="json"), *given, asked)
 
 
 def _document(done: Snapshot) -> dict[str, Any]:

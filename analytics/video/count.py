@@ -125,6 +125,13 @@ def count_source(
             frames_lost=opened.frames_lost,
             losses=opened.losses,
             size=opened.size,
+            options=(
+                ("tracker", tracker),
+                ("anchor", anchor),
+                ("gate", gate),
+                ("tiling", tiling),
+                ("class_agnostic", class_agnostic),
+            ),
         )
 
 

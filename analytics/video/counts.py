@@ -33,6 +33,7 @@ class Counts:
         frames_lost: Frames that the source declares and that could not be read.
         losses: Stretches that were not observed, and why.
         size: Width and height of a frame. [px]
+        options: How it was looked and followed, see `identity.OPTIONS`.
     """
 
     source: str
@@ -49,6 +50,7 @@ class Counts:
     frames_lost: int = 0
     losses: tuple[Loss, ...] = ()
     size: tuple[int, int] = (0, 0)
+    options: tuple[tuple[str, object], ...] = ()
 
     def cells(self) -> Iterator[tuple[str, str, str]]:
         """Every line, direction and road user asked for."""

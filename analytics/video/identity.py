@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from functools import cache
 from pathlib import Path
@@ -37,8 +37,16 @@ def _model(detector: str) -> str:
     return digest.hexdigest() if files else ""
 
 
+OPTIONS = {"tracker": "own", "anchor": "foot", "gate": "off", "tiling": 1, "class_agnostic": False}
+"""What else decides a count, as `count.count_source` takes it, and what it usually is."""
+
+
 def counter_of(
-    detector: str, lines: Sequence[Line], road_users: Sequence[str], frame_rate: float | None = None
+    detector: str,
+    lines: Sequence[Line],
+    road_users: Sequence[str],
+    frame_rate: float | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What decides the counts of a source, as plain values.
 
@@ -47,9 +55,10 @@ def counter_of(
         lines: Counting lines.
         road_users: Classes that are counted.
         frame_rate: Frames per second to believe instead of what the file says. [1/s]
+        options: How it is looked and followed, by the names in `OPTIONS`; the rest is ignored.
 
     Returns:
-        `detector`, `model` (digest), `lines`, `road_users`, `frame_rate` and `code` (digest).
+        `detector`, `model` (digest), `lines`, `road_users`, `frame_rate`, `options` and `code` (digest).
     """
     return {
         "detector": Path(detector).name,
@@ -57,6 +66,7 @@ def counter_of(
         "lines": [list(astuple(line)) for line in lines],
         "road_users": list(road_users),
         "frame_rate": frame_rate,
+        "options": {name: (options or {}).get(name, usual) for name, usual in OPTIONS.items()},
         "code": _code(),
     }
 

@@ -55,10 +55,12 @@ def count(
 ) -> int:
     """Count crossings of lines in one video; no picture is kept. A stream's intervals are printed as they close."""
     settings = settings_of_run()
+    from analytics.video.onnx.installed import as_file
     from analytics.video.sources.streams import is_stream
     from flows.count_stream import count_stream
     from flows.count_video import count_video
 
+    detector = as_file(detector, settings.models)
     users = [name.strip() for name in road_users.split(",")]
     given = [*(line or []), *([str(lines)] if lines is not None else [])]
     if is_stream(source):
@@ -137,7 +139,10 @@ def audit(
 ) -> int:
     """Draw intervals to count by hand, take the counts in, and say how wrong the automatic counts are."""
     settings = settings_of_run()
+    from analytics.video.onnx.installed import as_file
     from flows import audit as work
+
+    detector = as_file(detector, settings.models)
     from flows.audit_subject import subject_of
 
     if blur is not None:

@@ -61,6 +61,11 @@ def find_model(name: str, folder: Path | None) -> Path | None:
     return installed(folder).get(name) if folder is not None else None
 
 
+def as_file(detector: str, folder: Path) -> str:
+    """A detector by its file where its name is that of an installed model, else as it is."""
+    return str(installed(folder).get(detector, detector))
+
+
 def add_model(name: str, folder: Path, *, sha256: str | None = None, offered: dict[str, Offered] | None = None) -> Path:
     """Install a model: one of the catalogue by its name, or a file.
 
