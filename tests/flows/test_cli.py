@@ -132,7 +132,9 @@ def test_count_prints_its_document_alone(capsys, home):
     code, out, _ = call(capsys, "count", "scene:street?seed=3&seconds=20", "--line", "mid=384,0,384,576,west,east", "--json")
     document = json.loads(out)
     assert code == 0
-    assert list(document) == ["source", "frames", "frame_rate", "video_s", "wall_s", "uptime", "detector", "counts"]
+    assert list(document) == [
+        "source", "frames", "frame_rate", "video_s", "wall_s", "uptime", "detector", "counts", "frames_lost", "losses",
+    ]  # fmt: skip
     assert [(r["line"], r["direction"], r["road_user"], r["lower"]) for r in document["counts"]] == [
         ("mid", "west", "any", None),
         ("mid", "east", "any", None),
