@@ -171,8 +171,6 @@ def count_video(
         "video_s": counts.video_s,
         "wall_s": counts.wall_s,
         "uptime": counts.uptime,
-        "frames_lost": counts.frames_lost,
-        "losses": [asdict(loss) for loss in counts.losses],
         "detector": counts.detector,
         "counts": [
             {
@@ -185,6 +183,8 @@ def count_video(
             }
             for (line, direction, road_user), crossings in counts.tally().items()
         ],
+        "frames_lost": counts.frames_lost,
+        "losses": [asdict(loss) for loss in counts.losses],
         **audit,
         **survey.document(counts),
     }

@@ -22,7 +22,7 @@ LINES = ["west=250,0,250,576", "middle=384,0,384,576,westbound,eastbound"]
 def test_document(capsys: pytest.CaptureFixture[str]) -> None:
     document = count_video(SOURCE, LINES)
     assert list(document) == [
-        "source", "frames", "frame_rate", "video_s", "wall_s", "uptime", "frames_lost", "losses", "detector", "counts",
+        "source", "frames", "frame_rate", "video_s", "wall_s", "uptime", "detector", "counts", "frames_lost", "losses",
     ]  # fmt: skip
     assert (document["uptime"], document["frames_lost"], document["losses"]) == (1.0, 0, [])
     assert (document["source"], document["frames"], document["detector"]) == (SOURCE, 140, "motion")
