@@ -14,7 +14,10 @@ import yaml
 from data_contracts.contract import ContractError, contracts, example_of, lint, load_contract, parse_contract
 from data_contracts.gate import check_file
 
-NAMES = ("counts_by_interval", "counts_hourly", "footfall_readings", "noisy_counts", "open_counts", "vendor_scores")
+NAMES = (
+    *("counts_by_interval", "counts_hourly", "counts_manual", "footfall_readings"),
+    *("noisy_counts", "open_counts", "vendor_scores"),
+)
 
 SMALL = """
 apiVersion: v3.1.0
