@@ -15,7 +15,10 @@ from data_contracts.contract import ContractError, contracts, example_of, load_c
 from data_contracts.gate import check_file
 from data_contracts.lint import lint
 
-NAMES = ("counts_by_interval", "counts_hourly", "footfall_readings", "noisy_counts", "open_counts", "vendor_scores")
+NAMES = (
+    *("counts_by_interval", "counts_hourly", "counts_manual", "footfall_readings"),
+    *("noisy_counts", "open_counts", "vendor_scores"),
+)
 
 SMALL = """
 apiVersion: v3.1.0

@@ -128,17 +128,17 @@ def test_auditing_with_the_page_open_writes_no_frame(tmp_path):
             if address is not None:
                 break
         assert address is not None
-        with urllib.request.urlopen(address[0] + "plan") as answer:
+        with urllib.request.urlopen(address[0] + "plan", timeout=60) as answer:
             indices = [int(text) for text in re.findall(rb'"index":(\d+)', answer.read())]
         seen = 0
         for index in indices:
             for number in range(0, 28, 9):
-                with urllib.request.urlopen(f"{address[0]}interval/{index}/frame/{number}") as answer:
+                with urllib.request.urlopen(f"{address[0]}interval/{index}/frame/{number}", timeout=60) as answer:
                     seen += answer.read().startswith(MAGIC["JPEG"])
             ask = urllib.request.Request(
                 f"{address[0]}interval/{index}", b'{"crossings": []}', {"Content-Type": "application/json"}, method="POST"
             )
-            with urllib.request.urlopen(ask) as answer:
+            with urllib.request.urlopen(ask, timeout=120) as answer:
                 assert answer.status == 200
         assert seen >= 8  # pictures were shown, from memory
         children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
