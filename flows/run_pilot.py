@@ -88,10 +88,8 @@ def run_pilot(
         at, looked_up = judged_at(pilot, started), published_for(connection, pilot, settings.cache)
         feeds = [with_model(feed, settings) for feed in pilot.feeds]
         audits = [
-            of_feed(connection, with_model(feed, settings).params, source.location)
-            if feed.analytic == "count_crossings"
-            else None
-            for feed, source in zip(pilot.feeds, sources, strict=True)
+            of_feed(connection, feed.params, source.location) if feed.analytic == "count_crossings" else None
+            for feed, source in zip(feeds, sources, strict=True)
         ]
         asked = {"audits": [audit[0] if audit else None for audit in audits], "files": [named_files(feed) for feed in feeds]}
         run_id = _run_id(pilot, sources, repairs, at, looked_up, asked)
@@ -123,8 +121,7 @@ def _run_id(
     repairs: Repairs,
     at: datetime,
     looked_up: Others,
-    audits: list[Any],
-    files: list[list[str]],
+    asked: dict[str, Any],
 ) -> str:
     names = {n for feed in pilot.feeds for n in (feed.raw_contract, feed.contract) if n} | {"open_counts"}
     digests = {name: contract_digest(name) for name in sorted(names)}
