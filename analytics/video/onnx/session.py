@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analytics.video.source import SourceError
+from analytics.video.sources.ahead import cores
 
 if TYPE_CHECKING:
     import onnx
@@ -17,8 +17,7 @@ _MOST_THREADS = 4  # small networks gain nothing from more
 
 def usable_threads() -> int:
     """Processors that this process may use, at most 4: a small network gains nothing from more."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(_MOST_THREADS, available)
+    return min(_MOST_THREADS, cores())
 
 
 def load_graph(path: Path) -> onnx.ModelProto:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -22,8 +23,15 @@ class _End:
     error: BaseException | None = None
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def ahead(frames: Iterator[Frame | None], depth: int = DEPTH) -> Generator[Frame | None]:
     """The same frames, read in a thread; closing the iterator stops the thread and closes `frames`.
+
+    On a single core there is no thread: it would only cost.
 
     Args:
         frames: What is read, such as a generator that decodes; it runs in the thread only.
@@ -35,6 +43,10 @@ def ahead(frames: Iterator[Frame | None], depth: int = DEPTH) -> Generator[Frame
     Raises:
         BaseException: Whatever `frames` raised, at the same place in the order.
     """
+    if cores() == 1:
+        with closing(frames):  # type: ignore[type-var]  # as below
+            yield from frames
+        return
     waiting: Queue[Frame | _End | None] = Queue(depth)
     stopped = Event()
 

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from analytics.video.source import Frame
+from analytics.video.sources import ahead as reading
 from analytics.video.sources.ahead import ahead
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "cores", lambda: 2)
 
 
 def frames(count: int, closed: list[str], error: Exception | None = None) -> Iterator[Frame | None]:
@@ -65,3 +71,10 @@ def test_no_more_than_depth_frames_wait() -> None:
         next(reading)
         assert len(made) <= taken + 3  # two wait, one is in the reader's hand
     reading.close()
+
+
+def test_one_core_reads_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "cores", lambda: 1)
+    closed: list[str] = []
+    assert len(list(ahead(frames(5, closed)))) == 5
+    assert closed == [threading.current_thread().name]
