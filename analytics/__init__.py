@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from analytics.sensing.footfall import count_footfall
 from analytics.video.count import count_crossings
-from analytics.video.events import count_events
+from analytics.video.formats.events import count_events
 from analytics.video.hourly import count_crossings_hourly
 from analytics.video.live import follow_crossings
 

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.video.detect import Detections
-from analytics.video.lines import Crossing, LineCounter
+from analytics.video.measures.lines import Crossing, LineCounter
 from analytics.video.scene import Scene, street
-from analytics.video.track import Tracker
+from analytics.video.tracking.track import Tracker
 from experiments.answers import Answer, run_model
 from experiments.sandbox import Level, choose_level
 from experiments.scoring import ARRAYS, FEW_CLIPS, SEGMENTS, GateResult, Results, Score, check_gates, score

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import Field, field_validator, model_validator
 
-from analytics.video.lines import Line, parse_line
+from analytics.video.measures.lines import Line, parse_line
 from analytics.video.source import SourceError
 from data_contracts.standard.faults import suggest
 from experiments.faults import Part, load

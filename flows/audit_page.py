@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from analytics.video.clips import Clips
-from analytics.video.lines import Line
+from analytics.video.measures.lines import Line
 from analytics.video.source import SourceError
 from data_contracts.contract import ContractError
 from experiments.audit.records import Audit, manual_of

@@ -13,9 +13,9 @@ import numpy as np
 from analytics.lake import Connection
 from analytics.video.conditions import Conditions
 from analytics.video.count import count_source
-from analytics.video.drawn import lines_of
+from analytics.video.formats.drawn import lines_of
 from analytics.video.identity import counter_of
-from analytics.video.lines import Line
+from analytics.video.measures.lines import Line
 from analytics.video.source import SourceError, open_source
 from experiments.audit.records import NO_CLOCK
 from experiments.audit.sample import Population

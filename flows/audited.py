@@ -11,7 +11,7 @@ import numpy as np
 
 from analytics.lake import Connection, open_lake
 from analytics.video.counts import Counts
-from analytics.video.drawn import lines_of
+from analytics.video.formats.drawn import lines_of
 from analytics.video.identity import counter_of, digest_of
 from analytics.video.source import open_source
 from experiments.audit.bounds import LEAST_INTERVALS

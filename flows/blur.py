@@ -14,7 +14,7 @@ import numpy.typing as npt
 from analytics.video.blur import GROW, HOLD_S, Recall
 from analytics.video.count import count_source
 from analytics.video.identity import counter_of, digest_of
-from analytics.video.lines import Line
+from analytics.video.measures.lines import Line
 from analytics.video.source import SourceError, open_source
 from experiments.settings import Settings
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from threading import Event
 
-from analytics.video.drawn import lines_of
+from analytics.video.formats.drawn import lines_of
 from analytics.video.live import follow
 from analytics.video.source import SourceError
 from analytics.video.sources.streams import public_name

@@ -13,14 +13,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 from analytics.video.count import count_source
 from analytics.video.counts import Counts
-from analytics.video.detections import count_detections
-from analytics.video.drawn import lines_of
+from analytics.video.formats.detections import count_detections
+from analytics.video.formats.drawn import lines_of
+from analytics.video.measures.survey import Survey
 from analytics.video.source import SourceError, open_source
-from analytics.video.survey import Survey
 from flows.export_counts import Export
 
 if TYPE_CHECKING:
-    from analytics.video.track import Track
+    from analytics.video.tracking.track import Track
     from experiments.settings import Settings
 
 
@@ -84,7 +84,7 @@ def count_video(
         small_count: Cells of the heat map below this are withheld.
         exports: Files to write as `FORMAT=FILE`, see `flows.export_counts.FORMATS`.
         started_at: Instant of the first frame, in ISO 8601 with its zone; some exports need it.
-        detections: Path of detections to count instead of a video, see `analytics.video.detections`.
+        detections: Path of detections to count instead of a video, see `analytics.video.formats.detections`.
         size: Width and height of the picture in which the detections lie, as `WIDTHxHEIGHT`.
 
     Returns:

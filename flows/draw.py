@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analytics.video.clips import empty_street
-from analytics.video.drawn import Drawn, parse_drawn, read_drawn
+from analytics.video.formats.drawn import Drawn, parse_drawn, read_drawn
 from analytics.video.source import SourceError
 from flows.local_page import new_token, page_app, serve_page
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from analytics.video.exports import (
+from analytics.video.formats.exports import (
     SUPERVISION_HEADER,
     open_data_cam_json,
     ot_analytics_json,
@@ -22,7 +22,7 @@ from analytics.video.source import SourceError
 
 if TYPE_CHECKING:
     from analytics.video.counts import Counts
-    from analytics.video.track import Track
+    from analytics.video.tracking.track import Track
 
 FORMATS = ("opendatacam_csv", "opendatacam_json", "otanalytics", "supervision")
 """OpenDataCam's counter history, OTAnalytics' events, and supervision's rows of boxes."""

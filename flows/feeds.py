@@ -26,7 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 from analytics import ANALYTICS, FOLLOWERS
 from analytics.lake import Connection, memory, shut_in
 from analytics.sensing.readers import READERS
-from analytics.video.drawn import is_drawn
+from analytics.video.formats.drawn import is_drawn
 from analytics.video.onnx.installed import as_file
 from analytics.video.sources.folders import folder_digest
 from data_contracts.contract import ContractError, contracts

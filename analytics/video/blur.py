@@ -14,10 +14,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from analytics.video.lines import Line
+from analytics.video.measures.lines import Line
 from analytics.video.privacy import open_writer
 from analytics.video.source import Frame, Image, SourceError
-from analytics.video.track import Track
+from analytics.video.tracking.track import Track
 
 GROW = 0.2
 """How far a box is grown to each side, in heights of the box: three standard errors of a detected box's edge."""

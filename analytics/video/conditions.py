@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from analytics.video.source import Frame
-    from analytics.video.track import Track
+    from analytics.video.tracking.track import Track
 
 _EVERY_PX = 16  # one pixel in this many each way tells how bright the picture is
 _HIDES = 0.15  # share of a box that another must cover for it to count as hidden

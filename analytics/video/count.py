@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from analytics.video.counting import Counting, check_inside, check_road_users, prime
 from analytics.video.counts import ANY, Counts
-from analytics.video.lines import Crossing, Line
+from analytics.video.measures.lines import Crossing, Line
 from analytics.video.source import SourceError, open_source
 from analytics.video.sources.streams import is_stream, public_name
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from analytics.lake import Connection
     from analytics.video.source import Frame
-    from analytics.video.track import Track
+    from analytics.video.tracking.track import Track
 
 
 def count_source(
@@ -189,7 +189,7 @@ def count_crossings(
         raise SourceError(f"{source}: interval_s is '{interval_s}'; expected 1 or more; correct it")
     if not lines:
         raise SourceError(f"{source}: lines is '[]'; expected at least 1 line; add NAME=x1,y1,x2,y2")
-    from analytics.video.drawn import lines_of
+    from analytics.video.formats.drawn import lines_of
 
     counts = count_source(
         source,

@@ -8,14 +8,14 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from analytics.video.counts import ANY
-from analytics.video.lines import Crossing, Line, LineCounter
+from analytics.video.measures.lines import Crossing, Line, LineCounter
 from analytics.video.source import Source, SourceError
 
 if TYPE_CHECKING:
     from analytics.video.detect import Detections, Detector
     from analytics.video.source import Frame, Image
-    from analytics.video.track import Track
-    from analytics.video.trackers import AnyTracker
+    from analytics.video.tracking.track import Track
+    from analytics.video.tracking.trackers import AnyTracker
 
 _PRIME_S = 12.0  # length of the start from which a detector learns the empty street [s]
 _PRIME_FRAMES = 24
@@ -55,7 +55,7 @@ class Counting:
             SourceError: Two lines have the same name, or the tracker or the anchor is unknown.
         """
         from analytics.video.detect import Scored
-        from analytics.video.trackers import make_tracker
+        from analytics.video.tracking.trackers import make_tracker
 
         sure_score = birth_score = 0.0
         if isinstance(find, Scored):
@@ -126,7 +126,7 @@ def _find_doubtful_too(find: Detector, image: Image) -> Detections:
 
 def prime(find: Detector, source: Source) -> None:
     """Let a detector that learns the empty street see pictures of the first seconds before counting starts."""
-    from analytics.video.motion import MotionDetector
+    from analytics.video.motion.detector import MotionDetector
 
     if not isinstance(find, MotionDetector):
         return

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from analytics.video.lines import Crossing, Line
+from analytics.video.measures.lines import Crossing, Line
 from analytics.video.sources.coverage import Loss, overlap_s
 
 ANY = "any"

@@ -81,7 +81,7 @@ def make_detector(
             raise SourceError(
                 "motion: found 'an option of networks'; expected none of gate, tiling, class_agnostic; leave them out"
             )
-        from analytics.video.motion import MotionDetector
+        from analytics.video.motion.detector import MotionDetector
 
         return MotionDetector(frame_rate=frame_rate)
     path = name if name.endswith(".onnx") else find_model(name, models)
@@ -99,6 +99,6 @@ def make_detector(
     if tiling != 1 or found.network.pictures != 1:
         why = f"tiling is '{tiling}'" if tiling != 1 else "the model takes '2' pictures"
         raise SourceError(f"{name}: {why}; expected 1 where the gate is motion; leave out one of them")
-    from analytics.video.gating import GatedDetector
+    from analytics.video.onnx.gating import GatedDetector
 
     return GatedDetector(found, frame_rate=frame_rate)

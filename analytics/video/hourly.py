@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from analytics.video.count import count_source
 from analytics.video.counts import ANY, Counts
-from analytics.video.lines import Crossing, read_line
+from analytics.video.measures.lines import Crossing, read_line
 from analytics.video.source import SourceError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from analytics.video.lines import Line
+from analytics.video.measures.lines import Line
 
 _NOT_COUNTING = {"blur", "clips", "conditions", "drawing", "drawn", "identity", "privacy", "scene"}
 """Modules beside those that count: a change there changes no count."""

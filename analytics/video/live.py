@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from analytics.video.counting import Counting, check_inside, check_road_users
 from analytics.video.counts import ANY
-from analytics.video.lines import Line, parse_line
+from analytics.video.measures.lines import Line, parse_line
 from analytics.video.source import SourceError
 from analytics.video.sources.streams import LATEST_S, PATIENCE_S, Stream, open_stream, public_name
 
@@ -214,7 +214,7 @@ def _intervals(
 
 def _warm_up(find: Detector, stream: Stream, warm_up_s: float, stop: Event) -> None:
     """Let a detector that learns the empty street see pictures of the first seconds, before counting starts."""
-    from analytics.video.motion import MotionDetector
+    from analytics.video.motion.detector import MotionDetector
 
     if not isinstance(find, MotionDetector):
         return

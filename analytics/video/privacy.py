@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from analytics.video.lines import Line
+from analytics.video.measures.lines import Line
 from analytics.video.source import SourceError
-from analytics.video.track import Track
+from analytics.video.tracking.track import Track
 
 if TYPE_CHECKING:
     import cv2

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.video.drawing import GAIN, Image, Light, Person, draw_person, draw_street, half_width
-from analytics.video.lines import Crossing, GroundPoint, Line, LineCounter
+from analytics.video.measures.lines import Crossing, GroundPoint, Line, LineCounter
 from analytics.video.source import SourceError
 
 __all__ = ["LIGHTS", "Light", "Person", "Scene", "street"]

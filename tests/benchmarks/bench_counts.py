@@ -16,8 +16,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from analytics.video.count import count_source
-from analytics.video.detections import count_detections
-from analytics.video.lines import Crossing, Line, parse_line
+from analytics.video.formats.detections import count_detections
+from analytics.video.measures.lines import Crossing, Line, parse_line
 
 DATA = Path(__file__).parents[3] / "shared/data"
 PETS = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")

@@ -25,7 +25,7 @@ import numpy as np
 from ratio import report
 
 from analytics.video.count import count_source
-from analytics.video.lines import parse_line
+from analytics.video.measures.lines import parse_line
 from analytics.video.onnx.decode import decode
 from analytics.video.onnx.session import load_graph, open_session, usable_threads
 from analytics.video.onnx.suppress import suppress

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analytics.video.count import count_source
-from analytics.video.lines import parse_line
-from analytics.video.track import Track
+from analytics.video.measures.lines import parse_line
+from analytics.video.tracking.track import Track
 
 PETS = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
 LIMIT_MIB = 600.0

@@ -18,9 +18,9 @@ from trackeval.metrics import CLEAR, HOTA, Identity
 
 from analytics.video.counting import Counting
 from analytics.video.detect import Detections, OnnxDetector
-from analytics.video.lines import Line
+from analytics.video.measures.lines import Line
 from analytics.video.source import open_source
-from analytics.video.trackers import LIBRARY, OWN, make_tracker
+from analytics.video.tracking.trackers import LIBRARY, OWN, make_tracker
 
 DATA = Path(__file__).parents[3] / "shared/data"
 PETS = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")

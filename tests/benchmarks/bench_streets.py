@@ -13,7 +13,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
 from analytics.video.count import count_source
-from analytics.video.lines import parse_line
+from analytics.video.measures.lines import parse_line
 from analytics.video.scene import LIGHTS, street
 
 LINES = ("west=250,0,250,576", "east=520,0,520,576")

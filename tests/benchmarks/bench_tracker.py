@@ -15,8 +15,8 @@ import numpy as np
 from ratio import report
 
 from analytics.video.detect import Detections
-from analytics.video.track import Tracker
-from analytics.video.trackers import make_tracker
+from analytics.video.tracking.track import Tracker
+from analytics.video.tracking.trackers import make_tracker
 
 SCENE = Path(__file__).parents[3] / "shared/data/opendatacam/rawdetections.txt"
 FRAME_RATE = 30.0

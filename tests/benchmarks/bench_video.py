@@ -9,7 +9,7 @@ import cv2
 from ratio import compare
 
 from analytics.video.count import count_source
-from analytics.video.lines import parse_line
+from analytics.video.measures.lines import parse_line
 from analytics.video.scene import street
 from analytics.video.source import open_source
 

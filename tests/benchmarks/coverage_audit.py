@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analytics.video.lines import GroundPoint, LineCounter, parse_line
+from analytics.video.measures.lines import GroundPoint, LineCounter, parse_line
 from analytics.video.scene import street
 from experiments.audit.bounds import fit
 from experiments.audit.sample import draw

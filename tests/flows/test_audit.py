@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from analytics.lake import open_lake
-from analytics.video.lines import parse_line
+from analytics.video.measures.lines import parse_line
 from analytics.video.scene import street
 from data_contracts.contract import ContractError
 from experiments.pilot import PilotError

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from analytics.video.lines import parse_line
+from analytics.video.measures.lines import parse_line
 from data_contracts.contract import ContractError
 from experiments.settings import load_settings
 from flows.audit import begin, report, take_in

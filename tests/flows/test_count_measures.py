@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analytics.video.events import read_events
+from analytics.video.formats.events import read_events
 from analytics.video.source import SourceError
 from flows.count_video import count_video
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analytics.video.clips import empty_street
-from analytics.video.drawn import read_drawn
+from analytics.video.formats.drawn import read_drawn
 from analytics.video.scene import street
 from analytics.video.source import SourceError
 from flows.count_video import count_video

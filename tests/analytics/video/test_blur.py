@@ -7,10 +7,10 @@ import pytest
 
 from analytics.video.blur import GROW, Cover, FilledWriter, Recall, paint
 from analytics.video.count import count_source
-from analytics.video.lines import GroundPoint, Line
+from analytics.video.measures.lines import GroundPoint, Line
 from analytics.video.scene import street
 from analytics.video.source import Frame, SourceError, open_source
-from analytics.video.track import Track
+from analytics.video.tracking.track import Track
 
 LINE = Line("gate", 192, 0, 192, 288)
 SOURCE = "scene:street?seed=41&seconds=30&width=384&height=288"

@@ -14,7 +14,7 @@ import pytest
 from analytics.video.count import count_crossings, count_source
 from analytics.video.counting import Counting
 from analytics.video.detect import Detections, Image
-from analytics.video.lines import Line
+from analytics.video.measures.lines import Line
 from analytics.video.scene import street
 from analytics.video.source import Frame, SourceError, open_source
 

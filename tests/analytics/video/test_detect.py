@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from analytics.video.detect import make_detector
-from analytics.video.motion import MotionDetector
+from analytics.video.motion.detector import MotionDetector
 from analytics.video.source import SourceError
 
 

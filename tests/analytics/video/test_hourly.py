@@ -9,7 +9,7 @@ import pytest
 
 from analytics.video.counts import Counts
 from analytics.video.hourly import count_crossings_hourly, hourly_rows
-from analytics.video.lines import Crossing, Line
+from analytics.video.measures.lines import Crossing, Line
 from analytics.video.source import SourceError
 from data_contracts.contract import load_contract
 from data_contracts.gate import check

@@ -11,8 +11,8 @@ import pytest
 
 from analytics.video import detect
 from analytics.video.count import count_source
-from analytics.video.lines import parse_line
 from analytics.video.live import Interval, follow, follow_crossings
+from analytics.video.measures.lines import parse_line
 from analytics.video.source import SourceError
 from analytics.video.sources import streams
 from tests.analytics.video.camera import camera, noise

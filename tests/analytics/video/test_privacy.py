@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from analytics.video.count import count_source
-from analytics.video.lines import GroundPoint, Line
+from analytics.video.measures.lines import GroundPoint, Line
 from analytics.video.privacy import PreviewWriter, draw_preview, forbid_core_dumps
 from analytics.video.source import SourceError, open_source
-from analytics.video.track import Track
+from analytics.video.tracking.track import Track
 
 LINE = Line("gate", 384, 0, 384, 576)
 

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from analytics.video.lines import GroundPoint, Line, LineCounter
+from analytics.video.measures.lines import GroundPoint, Line, LineCounter
 from analytics.video.scene import LIGHTS, street
 from analytics.video.source import SourceError
 

@@ -18,7 +18,7 @@ COUNT = """
 import json, resource, sys, time
 resource.setrlimit(resource.RLIMIT_DATA, (2 << 30, 2 << 30))
 from analytics.video.count import count_source
-from analytics.video.lines import parse_line
+from analytics.video.measures.lines import parse_line
 from analytics.video.source import SourceError
 for path in sys.stdin.read().splitlines():
     told = {"path": path}

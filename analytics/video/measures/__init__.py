@@ -1,0 +1,1 @@
+"""What is counted and measured of tracks: lines, zones, turning, speed, heat."""

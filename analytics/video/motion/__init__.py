@@ -1,0 +1,1 @@
+"""The motion detector: what differs from the empty street."""

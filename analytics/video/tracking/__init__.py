@@ -1,0 +1,1 @@
+"""Tracking: keeps the identity of a road user from frame to frame."""
