@@ -258,7 +258,7 @@ def test_numbers_that_are_none(fixed_model: FixedModel) -> None:
         OnnxDetector(fixed_model(answers))(FRAME)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the real models are not here")
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real models are not beside the repository")
 @pytest.mark.parametrize(
     ("file", "family"),
     [
