@@ -17,8 +17,9 @@ import numpy.typing as npt
 from trackeval.metrics import CLEAR, HOTA, Identity
 
 from analytics.video.counting import Counting
-from analytics.video.detect import Detections, OnnxDetector
+from analytics.video.detect import Detections
 from analytics.video.measures.lines import Line
+from analytics.video.onnx.detector import OnnxDetector
 from analytics.video.source import open_source
 from analytics.video.tracking.trackers import LIBRARY, OWN, make_tracker
 
