@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -83,7 +83,7 @@ class Source:
         frame_rate: float,
         size: tuple[int, int],
         frames: int | None,
-        read: Callable[[], Iterator[Frame | None]],
+        read: Callable[[], Generator[Frame | None]],
         digest: Callable[[], str],
         *,
         counts_frames: bool = True,
@@ -215,7 +215,7 @@ def open_source(source: str, *, frame_rate: float | None = None) -> Source:
     return files.open_file(source, frame_rate)
 
 
-def numbered(images: Iterable[Image | None], frame_rate: float) -> Iterator[Frame | None]:
+def numbered(images: Iterable[Image | None], frame_rate: float) -> Generator[Frame | None]:
     """Frames of pictures that come at an even pace; None stands for one that cannot be read."""
     for index, image in enumerate(images):
         yield None if image is None else Frame(index, index / frame_rate, image)
@@ -264,7 +264,7 @@ def _open_scene(source: str, frame_rate: float | None) -> Source:
     )
     rate = scene.frame_rate if frame_rate is None else frame_rate
 
-    def read() -> Iterator[Frame | None]:
+    def read() -> Generator[Frame | None]:
         return numbered(scene.frames(), rate)
 
     def digest() -> str:

@@ -63,7 +63,7 @@ def measure(case: Case) -> None:
     """Run all three in turn and print a line for each of ours."""
     works: dict[str, Callable[[Path], Tally]] = {"rival": lambda video: rival(case, video)}
     for gate, _ in case.targets:
-        works[gate] = lambda video, gate=gate: ours(case, video, gate)  # type: ignore[misc]
+        works[gate] = lambda video, gate=gate: ours(case, video, gate)
     wall: dict[str, list[float]] = {key: [] for key in works}
     busy: dict[str, list[float]] = {key: [] for key in works}
     errors = {}

@@ -107,7 +107,7 @@ def test_bad_wishes_are_refused_and_leave_no_file(walks: str, tmp_path: Path, gi
     before = sorted(tmp_path.iterdir())
     arguments = {"detections": walks, "size": "768x576", "frame_rate": 7, "tracks": str(tmp_path / "tracks.txt"), **given}
     with pytest.raises(SourceError, match=message):
-        count_video(walks, LINES, **arguments)  # type: ignore[arg-type]  # wrong on purpose
+        count_video(walks, LINES, **arguments)  # wrong on purpose
     assert sorted(tmp_path.iterdir()) == before
 
 

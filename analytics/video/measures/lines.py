@@ -193,6 +193,17 @@ class Crossing:
     tall: float = 0.0
 
 
+def points_between(track: CountedTrack, last: int, frame: int) -> list[GroundPoint]:
+    """Ground points of a track after one frame and up to another, oldest first."""
+    fresh = []
+    for point in reversed(track.history):
+        if point.frame <= last:
+            break
+        if point.frame <= frame:
+            fresh.append(point)
+    return fresh[::-1]
+
+
 @dataclass
 class _Passage:
     """What the counter remembers of one track at one line."""
@@ -253,14 +264,8 @@ class LineCounter:
         for track in tracks:
             known = self._passages.get(track.id)
             last = known[0].point.frame if known else -1
-            fresh: list[GroundPoint] = []
-            for point in reversed(track.history):
-                if point.frame <= last:
-                    break
-                fresh.append(point)
-            for point in reversed(fresh):
-                if point.frame <= frame:
-                    found += self.step(track.id, track.road_user, point)
+            for point in points_between(track, last, frame):
+                found += self.step(track.id, track.road_user, point)
         alive = {track.id for track in tracks}
         for gone in self._passages.keys() - alive:
             del self._passages[gone]

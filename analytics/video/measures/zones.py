@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from analytics.video.measures.ground import CountedTrack, GroundPoint, scale_to, split_size
-from analytics.video.measures.lines import HYSTERESIS, HYSTERESIS_PX
+from analytics.video.measures.lines import HYSTERESIS, HYSTERESIS_PX, points_between
 from analytics.video.source import SourceError
 
 _FORM = "NAME=x1,y1,x2,y2,x3,y3,...[@WIDTHxHEIGHT]"
@@ -162,14 +162,8 @@ class ZoneCounter:
             self._road_users[track.id] = track.road_user
             known = self._stays.get(track.id)
             last = known[0].point.frame if known else -1
-            fresh: list[GroundPoint] = []
-            for point in reversed(track.history):
-                if point.frame <= last:
-                    break
-                fresh.append(point)
-            for point in reversed(fresh):
-                if point.frame <= frame:
-                    self._step(track.id, point)
+            for point in points_between(track, last, frame):
+                self._step(track.id, point)
         for gone in self._stays.keys() - {track.id for track in tracks}:
             ended = list(self._present(gone))
             self._visits += ended

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
@@ -28,13 +28,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ahead(frames: Iterator[Frame | None], depth: int = DEPTH) -> Generator[Frame | None]:
+def ahead(frames: Generator[Frame | None], depth: int = DEPTH) -> Generator[Frame | None]:
     """The same frames, read in a thread; closing the iterator stops the thread and closes `frames`.
 
     On a single core there is no thread: it would only cost.
 
     Args:
-        frames: What is read, such as a generator that decodes; it runs in the thread only.
+        frames: What is read; it runs, and is closed, in the thread only.
         depth: Frames that may wait to be taken.
 
     Yields:
@@ -44,7 +44,7 @@ def ahead(frames: Iterator[Frame | None], depth: int = DEPTH) -> Generator[Frame
         BaseException: Whatever `frames` raised, at the same place in the order.
     """
     if cores() == 1:
-        with closing(frames):  # type: ignore[type-var]  # as below
+        with closing(frames):
             yield from frames
         return
     waiting: Queue[Frame | _End | None] = Queue(depth)
@@ -59,7 +59,7 @@ def ahead(frames: Iterator[Frame | None], depth: int = DEPTH) -> Generator[Frame
 
     def read() -> None:
         end = _End()
-        with closing(frames):  # type: ignore[type-var]  # generators close; what is no generator holds nothing open
+        with closing(frames):
             try:
                 for frame in frames:
                     if not put(frame):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -56,7 +56,7 @@ def open_file(source: str, frame_rate: float | None) -> Source:
     counted = head[:4] == b"RIFF" or head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide")  # others tell their length only
     declared_s = None if frames is None else frames / (declared_rate if frame_rate is None else frame_rate)
 
-    def read() -> Iterator[Frame | None]:
+    def read() -> Generator[Frame | None]:
         return _frames(source, rate, believe_times=frame_rate is None, end_s=declared_s)
 
     def digest() -> str:
@@ -123,7 +123,7 @@ def _measured_rate(reader: cv2.VideoCapture) -> float | None:
     return 1000 / median(steps) if steps else None
 
 
-def _frames(source: str, rate: float, *, believe_times: bool, end_s: float | None) -> Iterator[Frame | None]:
+def _frames(source: str, rate: float, *, believe_times: bool, end_s: float | None) -> Generator[Frame | None]:
     """Each frame at the time its container gives it; at an even pace where the container's times cannot be believed."""
     import cv2
 

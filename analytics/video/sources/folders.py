@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,7 @@ def open_folder(source: str, frame_rate: float | None) -> Source:
     if frame_rate is None:
         raise SourceError(f"{source}: found 'a folder of images'; expected a frame rate for it; give the frame rate yourself")
 
-    def read() -> Iterator[Frame | None]:
+    def read() -> Generator[Frame | None]:
         return numbered(map(_image, files), frame_rate)
 
     size = (first.shape[1], first.shape[0])

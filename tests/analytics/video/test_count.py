@@ -81,7 +81,7 @@ def test_on_frame_sees_tracks_and_no_picture() -> None:
 def test_bad_input(given: dict[str, object], message: str) -> None:
     arguments = {"lines": LINES, **given}
     with pytest.raises(SourceError, match=message):
-        count_source("scene:street?seed=4&seconds=2", **arguments)  # type: ignore[arg-type]  # wrong on purpose
+        count_source("scene:street?seed=4&seconds=2", **arguments)  # wrong on purpose
 
 
 class _Fading:
@@ -114,7 +114,7 @@ def table(source: str, **given: object) -> list[tuple[object, ...]]:
     connection = duckdb.connect()
     lines = ["gate=384,0,384,576,westbound,eastbound"]
     arguments = {"table": "counts", "site_id": "plaza", "started_at": START, "lines": lines, **given}
-    count_crossings(connection, source, **arguments)  # type: ignore[arg-type]  # keywords of several types
+    count_crossings(connection, source, **arguments)  # keywords of several types
     return connection.execute(
         "SELECT line, direction, road_user, epoch(interval_start_at)::BIGINT, interval_s, crossings, lower, upper, uptime "
         "FROM counts WHERE site_id = 'plaza' ORDER BY interval_start_at, direction"

@@ -39,7 +39,7 @@ def test_a_road_user_counts_once_in_the_hour_of_its_first_crossing() -> None:
 def test_rows_satisfy_the_contract() -> None:
     connection = duckdb.connect()
     given = {"table": "hours", "site_id": "plaza", "started_at": START, "lines": ["gate=384,0,384,576"]}
-    count_crossings_hourly(connection, "scene:street?seed=7&seconds=20", **given)  # type: ignore[arg-type]  # of several types
+    count_crossings_hourly(connection, "scene:street?seed=7&seconds=20", **given)  # of several types
     judged = check(connection, "hours", load_contract("counts_hourly"), accepted="ok", quarantined="bad")
     assert (judged.rows, judged.quarantined, judged.passed) == (1, 0, True)
     ((number, coverage),) = connection.execute("SELECT crossings, coverage FROM ok").fetchall()

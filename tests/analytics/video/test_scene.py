@@ -107,7 +107,7 @@ def test_some_stand_and_people_walk_both_ways() -> None:
 )
 def test_bad_parameters(parameters: dict[str, float], message: str) -> None:
     with pytest.raises(SourceError, match=message):
-        street(1, 10, **parameters)  # type: ignore[arg-type]  # wrong on purpose
+        street(1, 10, **parameters)  # wrong on purpose
 
 
 def test_no_people_no_crossings() -> None:

@@ -25,7 +25,7 @@ class Seer(OnnxDetector):
             pictures = 1
             sidecar = Sidecar()
 
-        self.network = Network()  # type: ignore[assignment]
+        self.network = Network()
         self._users, self._alike = ("pedestrian",), False
         self.seen: list[tuple[int, int]] = []
 

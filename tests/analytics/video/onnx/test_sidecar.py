@@ -11,7 +11,7 @@ from analytics.video.source import SourceError
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_alone_is_enough(family: str) -> None:
-    assert parse_sidecar(f"family: {family}", "m.yaml") == usual(family)  # type: ignore[arg-type]
+    assert parse_sidecar(f"family: {family}", "m.yaml") == usual(family)
 
 
 def test_what_is_said_goes_before_what_is_usual() -> None:

@@ -16,7 +16,7 @@ class Seer(OnnxDetector):
             class sidecar:
                 overlap = 0.5
 
-        self.network = Network()  # type: ignore[assignment]
+        self.network = Network()
         self.min_score, self._users, self._alike, self._tiling = 0.3, ("pedestrian",), False, tiling
 
     def place(self, image: np.ndarray) -> Placed:

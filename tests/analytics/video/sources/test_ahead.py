@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "cores", lambda: 2)
 
 
-def frames(count: int, closed: list[str], error: Exception | None = None) -> Iterator[Frame | None]:
+def frames(count: int, closed: list[str], error: Exception | None = None) -> Generator[Frame | None]:
     try:
         for index in range(count):
             yield Frame(index, index / 10, np.zeros((2, 2, 3), np.uint8)) if index % 3 else None
@@ -61,7 +61,7 @@ def test_closing_early_stops_the_reader() -> None:
 def test_no_more_than_depth_frames_wait() -> None:
     made: list[int] = []
 
-    def counted() -> Iterator[Frame | None]:
+    def counted() -> Generator[Frame | None]:
         for index in range(100):
             made.append(index)
             yield None
