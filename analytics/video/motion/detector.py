@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -131,17 +132,18 @@ class MotionDetector:
 
     def _look_back(self, small: Image, still: MatLike, difference: MatLike, mask: MatLike, parts: list[Blob]) -> None:
         """Compare the blobs with earlier ones: what travels teaches the scale; what stays or blinks may be no road user."""
-        before = self._earlier[-_BACK] if len(self._earlier) >= _BACK else []
-        for part in parts:
+        now = len(self._earlier) - _BACK
+        before = self._earlier[now] if now >= 0 else []
+        for part, looks in zip(parts, _seen_in(parts, self._earlier), strict=True):
             window = (
                 slice(max(0, int(part.top) - 2), int(part.bottom) + 3),
                 slice(max(0, int(part.left) - 2), int(part.right) + 3),
             )
-            if _overlaps(part, before).any():
-                now, then = small[window], still[window]
-                if is_ghost(now, then, mask[window]) or is_light(now, then, mask[window]):
+            if now in looks:
+                seen, street = small[window], still[window]
+                if is_ghost(seen, street, mask[window]) or is_light(seen, street, mask[window]):
                     self._street.replace(window, small, mask)
-            elif _appearances(part, self._earlier) >= _BLINKS:
+            elif sum(look + 1 not in looks for look in looks if look + 1 < len(self._earlier)) >= _BLINKS:
                 self._street.disturb(window, difference, mask)
             elif _is_clear(part, parts, mask) and any(_is_same_body(part, other) for other in before):
                 self.scale.learn(part.bottom, part.bottom - part.top, part.right - part.left)
@@ -182,22 +184,21 @@ def _stands_in(box: tuple[float, float, float, float], part: Blob) -> bool:
     return part.left <= (box[0] + box[2]) / 2 <= part.right and part.top <= (box[1] + box[3]) / 2 <= part.bottom
 
 
-def _overlaps(part: Blob, others: list[Blob]) -> npt.NDArray[np.bool_]:
-    """Which of some blobs lie where a blob lies: intersection over union above a half."""
-    left, top, right, bottom, _ = np.array(others).reshape(-1, 5).T
-    wide = np.minimum(right, part.right) - np.maximum(left, part.left)
-    tall = np.minimum(bottom, part.bottom) - np.maximum(top, part.top)
-    both = wide.clip(0) * tall.clip(0)
-    alone = (right - left) * (bottom - top) + (part.right - part.left) * (part.bottom - part.top)
-    return np.asarray(3 * both > alone)
+def _seen_in(parts: list[Blob], earlier: Sequence[list[Blob]]) -> list[set[int]]:
+    """In which earlier looks something lay where each blob lies: intersection over union above a half."""
+    look_of = np.repeat(np.arange(len(earlier)), [len(look) for look in earlier])
+    left, top, right, bottom, _ = _sides(chain(*earlier))
+    left_here, top_here, right_here, bottom_here, _ = _sides(parts)[:, :, None]
+    wide = np.minimum(right, right_here) - np.maximum(left, left_here)
+    tall = np.minimum(bottom, bottom_here) - np.maximum(top, top_here)
+    alone = (right - left) * (bottom - top) + (right_here - left_here) * (bottom_here - top_here)
+    lies = 3 * np.maximum(wide, 0.0) * np.maximum(tall, 0.0) > alone
+    return [set(look_of[row].tolist()) for row in lies]
 
 
-def _appearances(part: Blob, earlier: Sequence[list[Blob]]) -> int:
-    """How often something has appeared in the place of a blob and vanished again."""
-    looks = [(number, other) for number, others in enumerate(earlier) for other in others]
-    there = _overlaps(part, [other for _, other in looks])
-    numbers = {number for (number, _), lies in zip(looks, there.tolist(), strict=True) if lies}
-    return sum(number + 1 not in numbers for number in numbers if number + 1 < len(earlier))
+def _sides(parts: Iterable[Blob]) -> npt.NDArray[np.float64]:
+    """The numbers of some blobs, shape `(5, blobs)`."""
+    return np.fromiter(chain.from_iterable(parts), dtype=np.float64).reshape(-1, 5).T
 
 
 def _is_clear(part: Blob, parts: list[Blob], mask: MatLike) -> bool:
