@@ -153,6 +153,7 @@ class MotionDetector:
         """Boxes of road users at working size."""
         boxes: list[tuple[float, float, float, float]] = []
         scores: list[float] = []
+        middles = [((left + right) / 2, (top + bottom) / 2) for left, top, right, bottom in self._last]
         for part in parts:
             left, top, right, bottom, area = part
             wide, tall = right - left, bottom - top
@@ -166,7 +167,7 @@ class MotionDetector:
             if area < 0.22 * usual_area or tall < 0.35 * usual_tall:
                 continue
             large = (wide > _SPLIT_WIDE * usual_wide or tall > _SPLIT_TALL * usual_tall) and area > _SPLIT_AREA * usual_area
-            before = sum(_stands_in(box, part) for box in self._last)
+            before = sum(left <= x <= right and top <= y <= bottom for x, y in middles)
             several = (large or before > 1) and not is_vehicle(part, self.scale)
             people = split(body, part, self.scale, before) if several else []
             if people:
@@ -177,11 +178,6 @@ class MotionDetector:
                 scores.append(min(1.0, area / usual_area))
         self._last = boxes
         return np.array(boxes, dtype=np.float32).reshape(-1, 4), np.array(scores, dtype=np.float32)
-
-
-def _stands_in(box: tuple[float, float, float, float], part: Blob) -> bool:
-    """Whether the middle of a box lies in a blob."""
-    return part.left <= (box[0] + box[2]) / 2 <= part.right and part.top <= (box[1] + box[3]) / 2 <= part.bottom
 
 
 def _seen_in(parts: list[Blob], earlier: Sequence[list[Blob]]) -> list[set[int]]:
