@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from analytics.video.measures.lines import Crossing, Line, LineCounter
 from analytics.video.source import Source, SourceError
 
 if TYPE_CHECKING:
-    from analytics.video.detect import Detections, Detector
+    from analytics.video.detect import Detections, Detector, Scored
     from analytics.video.source import Frame, Image
     from analytics.video.tracking.track import Track
     from analytics.video.tracking.trackers import AnyTracker
@@ -58,9 +59,10 @@ class Counting:
         from analytics.video.tracking.trackers import make_tracker
 
         sure_score = birth_score = 0.0
+        self._find = find
         if isinstance(find, Scored):
             sure_score, birth_score = find.min_score, find.min_score + _BIRTH
-        self._find = find
+            self._find = partial(_find_doubtful_too, find)
         self._on_crossing = on_crossing
         self._tracker = follow or make_tracker(
             tracker, frame_rate=frame_rate, sure_score=sure_score, birth_score=birth_score, anchor=anchor
@@ -73,7 +75,7 @@ class Counting:
     def see(self, frame: Frame) -> list[Track]:
         """Take the next frame in; returns the living tracks."""
         assert self._find is not None
-        found = _find_doubtful_too(self._find, frame.image)
+        found = self._find(frame.image)
         if not found.is_fresh:
             return self._tracks
         return self.take(found, frame.time_s, frame.index, frame.image.shape[0])
@@ -110,12 +112,8 @@ class Counting:
         return drained
 
 
-def _find_doubtful_too(find: Detector, image: Image) -> Detections:
-    """Detect in a picture; a detector whose scores are confidences tells boxes of lower score than otherwise, too."""
-    from analytics.video.detect import Scored
-
-    if not isinstance(find, Scored):
-        return find(image)
+def _find_doubtful_too(find: Scored, image: Image) -> Detections:
+    """Detect in a picture, also boxes of lower score than the detector tells otherwise."""
     usual = find.min_score
     find.min_score = usual * _DOUBTFUL
     try:

@@ -40,7 +40,7 @@ class Detector(Protocol):
 
 
 @runtime_checkable
-class Scored(Protocol):
+class Scored(Detector, Protocol):
     """A detector whose scores are confidences, and that can be asked for less sure boxes too.
 
     Attributes:
