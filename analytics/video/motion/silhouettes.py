@@ -190,14 +190,12 @@ def split(mask: MatLike, blob: Blob, scale: PersonScale, before: int) -> list[tu
         (min(every[0], 1 + int(0.1 * tall[0] / _STEP)), every[1]),
     )
     best_value, best_cover = 0.0, []
-    for high, left in starts:
+    firsts = dict.fromkeys(divmod(int(alone[:high, :left].argmax()), left) for high, left in starts)
+    for first in firsts:
         gain, cover, value = alone, [], 0.0
         rest[:] = whole
         for number in range(12):
-            if number:
-                row, column = divmod(int((gain + 0.25 * alone).argmax()), len(centres))
-            else:
-                row, column = divmod(int(gain[:high, :left].argmax()), left)
+            row, column = divmod(int((gain + 0.25 * alone).argmax()), len(centres)) if number else first
             best, least = float(gain[row, column]), _GAIN_AGAIN if number < before else _GAIN
             if best < least:
                 break
