@@ -126,8 +126,11 @@ class Background:
 
         self.still = np.asarray(cv2.convertScaleAbs(self._mean), dtype=np.uint8)
         self._limit_noise()
-        self._then = self.still[8::16, 8::16, 1].astype(np.float32)
-        self._bright = self._then > 24
+        # The green of every 16th pixel of every 16th row, where it is bright enough to tell a change.
+        height, width, channels = self.still.shape
+        sample = ((np.arange(8, height, 16) * width)[:, None] + np.arange(8, width, 16)).ravel() * channels + 1
+        then = self.still.reshape(-1).take(sample)
+        self._bright, self._then = sample[then > 24], then[then > 24].astype(np.float32)
 
     def _limit_noise(self) -> None:
         import cv2
@@ -146,9 +149,9 @@ class Background:
 
     def _gain(self, small: Image) -> float:
         """How much brighter the picture is than the street as a whole."""
-        ratio = small[8::16, 8::16, 1][self._bright] / self._then[self._bright]
-        if len(ratio) < 50:
+        if len(self._bright) < 50:
             return 1.0
+        ratio = small.reshape(-1).take(self._bright) / self._then
         ratio.partition(len(ratio) // 2)
         return float(min(max(ratio[len(ratio) // 2], 0.6), 1.6))
 
