@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
 
@@ -68,20 +69,23 @@ class Line:
 
         The reversed line gives exactly the negated value.
         """
-        (ax, ay), (bx, by), sign = self._ordered()
-        dx, dy = bx - ax, by - ay
-        return sign * (dx * (y - ay) - dy * (x - ax)) / math.hypot(dx, dy)
+        ax, ay, dx, dy, sign, length = self._frame
+        return sign * (dx * (y - ay) - dy * (x - ax)) / length
 
     def is_beside(self, x: float, y: float) -> bool:
         """Whether a point lies beside the line, not beyond one of its ends."""
-        (ax, ay), (bx, by), _ = self._ordered()
-        dx, dy = bx - ax, by - ay
+        ax, ay, dx, dy, _, _ = self._frame
         return 0.0 <= (x - ax) * dx + (y - ay) * dy <= dx * dx + dy * dy
 
-    def _ordered(self) -> tuple[tuple[float, float], tuple[float, float], float]:
-        """The two points in a fixed order, so that rounding does not depend on which came first, and the sign of that order."""
+    @cached_property
+    def _frame(self) -> tuple[float, float, float, float, float, float]:
+        """One end, the way from it to the other end, the sign of that way, and its length.
+
+        The two ends are taken in a fixed order, so that rounding does not depend on which came first.
+        """
         first, second = (self.x1, self.y1), (self.x2, self.y2)
-        return (first, second, 1.0) if first <= second else (second, first, -1.0)
+        (ax, ay), (bx, by), sign = (first, second, 1.0) if first <= second else (second, first, -1.0)
+        return ax, ay, bx - ax, by - ay, sign, math.hypot(bx - ax, by - ay)
 
 
 def parse_line(text: str) -> Line:

@@ -46,7 +46,7 @@ class Track:
     @property
     def road_user(self) -> str:
         """Class by vote over the whole track."""
-        return max(sorted(self.votes), key=lambda label: self.votes[label])
+        return next(iter(self.votes)) if len(self.votes) == 1 else max(sorted(self.votes), key=lambda label: self.votes[label])
 
     @property
     def label(self) -> str:
