@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from analytics.video.detect import Detections
 from analytics.video.measures.lines import Crossing, LineCounter
 from analytics.video.scene import Scene, street
+from analytics.video.street.address import read_address
 from analytics.video.tracking.track import Tracker
 from experiments.answers import Answer, run_model
 from experiments.sandbox import Level, choose_level
@@ -108,7 +108,7 @@ def evaluate(
     for number, source in enumerate(scenes):
         if progress:
             progress(number, len(scenes))
-        scene = _scene(source)
+        scene = street(**read_address(source))
         answers = run_model(
             model,
             scene.frames(),
@@ -129,20 +129,6 @@ def evaluate(
     gates = check_gates(results, task.gates)
     few = len(scenes) < FEW_CLIPS
     return Evaluation(task.id, split, vetting.sha256, chosen, scores, gates, results, few, seed)
-
-
-def _scene(source: str) -> Scene:
-    given = dict(parse_qsl(source.partition("?")[2]))
-    people = given.get("people_per_minute")
-    return street(
-        int(given["seed"]),
-        float(given["seconds"]),
-        width=int(given["width"]),
-        height=int(given["height"]),
-        frame_rate=float(given["frame_rate"]),
-        light=given.get("light", "day"),
-        people_per_minute=None if people is None else float(people),
-    )
 
 
 def _clip(task: Task, scene: Scene, answers: Iterator[Answer]) -> dict[str, npt.NDArray[np.float64]]:

@@ -237,7 +237,9 @@ def _cyclist_over_car(results: Results) -> float:
             raise ScoringError(f"gate: no '{name}' in the reference; expected cyclists and cars; use a street with both")
         column = results.road_users.index(name)
         errors[name] = wape(results.counted[:, :, column], results.reference[:, :, column])
-    return errors["cyclist"] / errors["car"] if errors["car"] else float(errors["cyclist"] > 0) * np.inf
+    if errors["car"]:
+        return errors["cyclist"] / errors["car"]
+    return float("inf") if errors["cyclist"] else 1.0
 
 
 def _coverage(results: Results) -> float:

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from analytics.video.measures.lines import Line, parse_line
 from analytics.video.source import SourceError
+from analytics.video.street.address import TRAFFIC
 from data_contracts.standard.faults import suggest
 from experiments.faults import Part, load
 from experiments.scoring import GATES, METRICS
@@ -61,6 +62,9 @@ class Video(Part):
         seconds: Length of each clip. [s]
         dev: Scenes of the open split, with their seeds; vendors may render them at home.
         sealed: Scenes of the sealed split, without seeds: those follow from a secret of the city.
+
+    `scene:street?seed=1&light=day` shows people only. With `cyclists_per_minute=4&vehicles_per_minute=8` it is a road whose
+    truth knows pedestrian, cyclist, car, van and bus; the task's `road_users` are then some of these.
     """
 
     width: int = Field(768, ge=160, le=3840)
@@ -74,7 +78,7 @@ class Video(Part):
     def _check_scenes(self) -> Self:
         for split in SPLITS:
             for scene in getattr(self, split):
-                known = {"light", "people_per_minute"} | ({"seed"} if split == "dev" else set())
+                known = {"light", "people_per_minute", *TRAFFIC} | ({"seed"} if split == "dev" else set())
                 name, _, query = scene.partition("?")
                 given = dict(parse_qsl(query, keep_blank_values=True))
                 wrong = set(given) - known

@@ -125,7 +125,7 @@ def count_population(subject: Subject) -> Population:
         detector=subject.detector,
         road_users=subject.road_users,
         frame_rate=subject.frame_rate,
-        watch=conditions.see,
+        watch=lambda frame, tracks, _: conditions.see(frame, tracks),
     )
     number = max(1, math.ceil(counts.video_s / subject.interval_s - 1e-9))
     tallies = [counts.tally(i * subject.interval_s, (i + 1) * subject.interval_s) for i in range(number)]

@@ -1,12 +1,14 @@
 """The filled preview: the video itself with people and vehicles painted over, and how much of them that covers.
 
-A painter can only cover what the detector finds. How often it does is measured on truth, and every picture says so.
+A painter can only cover what the detector finds, so it takes in all of it, also what is too doubtful to be counted, and
+makes a box whose upper part was lost in the dark as tall as others that stand there. How often people are covered is measured
+on truth, and every picture says so.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -14,6 +16,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from analytics.video.detect import Detections
 from analytics.video.measures.lines import Line
 from analytics.video.privacy import open_writer
 from analytics.video.source import Frame, Image, SourceError
@@ -29,8 +32,33 @@ HEAD_TALL, HEAD_WIDE = 0.2, 0.6
 """The head's region: the upper fifth of a person's box, and the middle three fifths of its width."""
 _FILL = (96, 96, 96)
 _NO_LONGER = 1.5  # a hidden road user is covered where it is expected for this long [s]
+_KEPT, _FEW = 2000, 20  # heights that are remembered of each class, and how many must stand near to tell what is usual
+_NEAR = 0.5  # how far apart feet are that stand near each other [heights of the box]
+_TALL, _MOST = 0.9, 2.0  # quantile of the heights nearby that a box is given, at most this many times its own
 
 Boxes = npt.NDArray[np.float64]
+
+
+class Heights:
+    """How tall the road users of one class have lately been, and where their feet were."""
+
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        self._rows = np.zeros((_KEPT, 2))
+        self._seen = 0
+
+    def learn(self, foot: float, tall: float) -> None:
+        """Remember a box, in place of the oldest once there are many."""
+        self._rows[self._seen % _KEPT] = foot, tall
+        self._seen += 1
+
+    def usual(self, foot: float, tall: float) -> float:
+        """How tall a box with its feet in a row has to be to hold nearly all seen there, at least as tall as it is [px]."""
+        rows = self._rows[: self._seen]
+        near = rows[np.abs(rows[:, 0] - foot) < _NEAR * tall, 1]
+        if len(near) < _FEW:
+            return tall
+        return min(max(tall, float(np.quantile(near, _TALL))), _MOST * tall)
 
 
 class Cover:
@@ -48,19 +76,24 @@ class Cover:
         self._grow = grow
         self._seen: dict[int, list[tuple[float, float, float, float]]] = {}
         self._known: set[int] = set()
+        self._heights: defaultdict[str, Heights] = defaultdict(Heights)
 
-    def see(self, index: int, tracks: Sequence[Track]) -> None:
-        """Take the living tracks of a frame in; a new one is followed back to where it began."""
+    def see(self, index: int, tracks: Sequence[Track], found: Detections | None = None) -> None:
+        """Take the living tracks of a frame in, and all boxes found; a new track is followed back to where it began."""
         here = self._seen.setdefault(index, [])
+        if found is not None:
+            here += [self._whole((x1, y1, x2, y2), label) for (x1, y1, x2, y2), label in _labelled(found)]
         for track in tracks:
+            if track.missed_s == 0:
+                self._heights[track.road_user].learn(track.box[3], track.box[3] - track.box[1])
             if track.missed_s <= _NO_LONGER:
-                here.append(track.box)
+                here.append(self._whole(track.box, track.road_user))
             if track.id not in self._known:
                 self._known.add(track.id)
                 wide, tall = track.box[2] - track.box[0], track.box[3] - track.box[1]
                 for point in track.history:
                     box = (point.x - wide / 2, point.y - tall, point.x + wide / 2, point.y)
-                    self._seen.setdefault(point.frame, []).append(box)
+                    self._seen.setdefault(point.frame, []).append(self._whole(box, track.road_user))
         for old in [frame for frame in self._seen if frame < index - 2 * self.delay]:
             del self._seen[old]
 
@@ -71,6 +104,11 @@ class Cover:
         far = self._grow * (found[:, 3] - found[:, 1])
         grown: Boxes = found + np.stack([-far, -far, far, far], axis=1)
         return grown
+
+    def _whole(self, box: tuple[float, float, float, float], label: str) -> tuple[float, float, float, float]:
+        """A box whose upper part may have been lost, as tall as others of its class that stand there."""
+        x1, y1, x2, y2 = box
+        return x1, y2 - self._heights[label].usual(y2, y2 - y1), x2, y2
 
 
 def paint(image: Image, boxes: Boxes) -> Image:
@@ -117,9 +155,9 @@ class FilledWriter:
         self._waiting.clear()
         self._writer.release()
 
-    def write(self, frame: Frame, tracks: Sequence[Track]) -> None:
-        """Take a frame in; the one that is a second old is written."""
-        self._cover.see(frame.index, tracks)
+    def write(self, frame: Frame, tracks: Sequence[Track], found: Detections) -> None:
+        """Take a frame in, with its tracks and all that was found; the one that is a second old is written."""
+        self._cover.see(frame.index, tracks, found)
         self._waiting.append(frame)
         if len(self._waiting) > self._cover.delay:
             self._put(self._waiting.popleft())
@@ -173,9 +211,9 @@ class Recall:
         self._rows: list[tuple[float, bool, bool]] = []
         self._painted: list[float] = []
 
-    def see(self, frame: Frame, tracks: Sequence[Track]) -> None:
-        """Take a frame's tracks in; its picture is not looked at."""
-        self._cover.see(frame.index, tracks)
+    def see(self, frame: Frame, tracks: Sequence[Track], found: Detections) -> None:
+        """Take a frame's tracks in, and all that was found; its picture is not looked at."""
+        self._cover.see(frame.index, tracks, found)
         self._last = frame.index
         if frame.index >= self._cover.delay:
             self._compare(frame.index - self._cover.delay)
@@ -205,6 +243,11 @@ class Recall:
             whole, top = (mask[_inside(region, self._size)] for region in (np.array([x1, y1, x2, y2]), head))
             if whole.size and top.size:
                 self._rows.append((tall, bool(whole.mean() >= WHOLE), bool(top.mean() >= WHOLE)))
+
+
+def _labelled(found: Detections) -> Iterator[tuple[list[float], str]]:
+    """Each box with its class."""
+    return zip(found.boxes.tolist(), found.labels, strict=True)
 
 
 def _covered(group: str, rows: Boxes) -> Covered:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from analytics.lake import Connection
+    from analytics.video.detect import Detections
     from analytics.video.source import Frame
     from analytics.video.tracking.track import Track
 
@@ -36,7 +37,7 @@ def count_source(
     anchor: str = "foot",
     on_start: Callable[[tuple[int, int]], None] | None = None,
     on_crossing: Callable[[Crossing, Track], None] | None = None,
-    watch: Callable[[Frame, Sequence[Track]], None] | None = None,
+    watch: Callable[[Frame, Sequence[Track], Detections], None] | None = None,
     filled: str | None = None,
     models: Path | None = None,
     gate: str = "off",
@@ -57,7 +58,7 @@ def count_source(
         anchor: Point of a box that is counted: `foot` (where it touches the ground) or `centre`.
         on_start: Called once with the width and height of the frames, before the first is counted. [px]
         on_crossing: Called for each crossing with its track.
-        watch: Called after each frame with the frame and the living tracks; it must not keep the picture.
+        watch: Called after each frame with the frame, the living tracks and all that was found; it must not keep the picture.
         filled: Warning that stands in every picture; with it the preview is the video itself with road users painted over.
         models: Folder of installed models, by whose names the detector may be called.
         gate: `motion` lets a network look only where and when something moves.
@@ -105,9 +106,9 @@ def count_source(
             if writer is not None:
                 writer.write(tracks)
             if painter is not None:
-                painter.write(frame, tracks)
+                painter.write(frame, tracks, counting.found)
             if watch is not None:
-                watch(frame, tracks)
+                watch(frame, tracks, counting.found)
             if on_frame is not None:
                 on_frame(frame.index, opened.frames, tracks)
         return Counts(

@@ -8,6 +8,8 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from analytics.video.counts import ANY
 from analytics.video.measures.lines import Crossing, Line, LineCounter
 from analytics.video.source import Source, SourceError
@@ -25,7 +27,11 @@ _DOUBTFUL = 1 / 3  # share of the detector's lowest score down to which a box ma
 
 
 class Counting:
-    """Finds, follows and counts in frames that are given one at a time, from a file or as they come from a camera."""
+    """Finds, follows and counts in frames that are given one at a time, from a file or as they come from a camera.
+
+    Attributes:
+        found: All that the detector found in the latest frame, also what is too doubtful to be followed.
+    """
 
     def __init__(
         self,
@@ -55,9 +61,10 @@ class Counting:
         Raises:
             SourceError: Two lines have the same name, or the tracker or the anchor is unknown.
         """
-        from analytics.video.detect import Scored
+        from analytics.video.detect import Detections, Scored
         from analytics.video.tracking.trackers import make_tracker
 
+        self.found = Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32), ())
         sure_score = birth_score = 0.0
         self._find = find
         if isinstance(find, Scored):
@@ -75,7 +82,7 @@ class Counting:
     def see(self, frame: Frame) -> list[Track]:
         """Take the next frame in; returns the living tracks."""
         assert self._find is not None
-        found = self._find(frame.image)
+        found = self.found = self._find(frame.image)
         if not found.is_fresh:
             return self._tracks
         return self.take(found, frame.time_s, frame.index, frame.image.shape[0])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from analytics.video.street.layout import PLAZA, Layout
 
 Light = Literal["day", "dusk", "rain", "crowd"]
 Image = npt.NDArray[np.uint8]
@@ -34,7 +37,10 @@ class Person:
         stride: Phase of the step in each frame, shape `(n,)`. [rad]
         colours: BGR of skin, top, trousers.
         build: Width of the body relative to the usual.
+        road_user: The word that the contracts have for people on foot.
     """
+
+    road_user: ClassVar[str] = "pedestrian"
 
     id: int
     first_frame: int
@@ -44,10 +50,23 @@ class Person:
     colours: tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
     build: float
 
+    def box(self, row: int) -> tuple[float, float, float, float]:
+        """Box x1, y1, x2, y2 around what is drawn for a row of the path; it may reach beyond the picture [px]."""
+        (x, y), tall = self.path[row], self.height[row]
+        half = half_width(tall, self.build)
+        return x - half, y - tall, x + half, y
+
 
 def half_width(tall: float, build: float) -> float:
     """Half the width of a person's box, in pixels."""
     return 0.19 * tall * build
+
+
+def in_light(colour: Sequence[float], light: Light) -> tuple[float, ...]:
+    """A colour of day as it looks in a light; BGR."""
+    lift = 40 if light == "rain" else 0
+    share = 0.75 if lift else 1.0
+    return tuple(min(255.0, part * gain * share + lift) for part, gain in zip(colour, GAIN[light], strict=True))
 
 
 def draw_person(image: Image, person: Person, row: int, light: Light, shade: float) -> None:
@@ -57,12 +76,7 @@ def draw_person(image: Image, person: Person, row: int, light: Light, shade: flo
     x, y = person.path[row]
     tall, phase = person.height[row], person.stride[row]
     half = half_width(tall, person.build)
-    gain = GAIN[light]
-    lift = 40 if light == "rain" else 0
-    skin, top, trousers = (
-        tuple(min(255.0, part * share * (0.75 if lift else 1.0) + lift) for part, share in zip(colour, gain, strict=True))
-        for colour in person.colours
-    )
+    skin, top, trousers = (in_light(colour, light) for colour in person.colours)
     one = 1 << _SUBPIXEL
 
     def at(right: float, up: float) -> tuple[int, int]:
@@ -85,38 +99,48 @@ def draw_person(image: Image, person: Person, row: int, light: Light, shade: flo
 
 def _shadow(image: Image, x: float, y: float, tall: float, half: float, shade: float) -> None:
     """Darken the ground beside the feet, to the lower right as under an afternoon sun."""
+    reach, drop = 0.75 * tall, 0.12 * tall
+    corners = [
+        (x - 0.5 * half, y),
+        (x + 0.3 * half, y - 0.2 * half),
+        (x + reach, y + drop - 0.35 * half),
+        (x + reach + 0.3 * half, y + drop),
+        (x + reach, y + drop + 0.2 * half),
+    ]
+    darken(image, np.array(corners), shade, (x - half, y - 0.3 * half, x + reach + half, y + drop + half))
+
+
+def darken(image: Image, corners: npt.NDArray[np.float64], shade: float, around: tuple[float, float, float, float]) -> None:
+    """Multiply a convex part of a picture with a factor below 1.
+
+    Args:
+        image: The picture, which is changed.
+        corners: Corners of the part, shape `(n, 2)`. [px]
+        shade: The factor.
+        around: A box x1, y1, x2, y2 that holds the part. [px]
+    """
     import cv2
 
-    reach, drop = 0.75 * tall, 0.12 * tall
-    left, upper = max(0, int(x - half)), max(0, int(y - 0.3 * half))
-    right, lower = min(image.shape[1], int(x + reach + half)), min(image.shape[0], int(y + drop + half))
+    left, upper = max(0, int(around[0])), max(0, int(around[1]))
+    right, lower = min(image.shape[1], int(around[2])), min(image.shape[0], int(around[3]))
     if right <= left or lower <= upper:
         return
     mask = np.zeros((lower - upper, right - left), dtype=np.uint8)
-    shape = np.array(
-        [
-            (x - 0.5 * half, y),
-            (x + 0.3 * half, y - 0.2 * half),
-            (x + reach, y + drop - 0.35 * half),
-            (x + reach + 0.3 * half, y + drop),
-            (x + reach, y + drop + 0.2 * half),
-        ]
-    )
     one = 1 << _SUBPIXEL
-    cv2.fillConvexPoly(mask, ((shape - (left, upper)) * one).astype(np.int32), 255, cv2.LINE_AA, _SUBPIXEL)
+    cv2.fillConvexPoly(mask, ((corners - (left, upper)) * one).astype(np.int32), 255, cv2.LINE_AA, _SUBPIXEL)
     part = image[upper:lower, left:right]
     cv2.copyTo(cv2.convertScaleAbs(part, None, shade, 0.0), mask, part)
 
 
-def draw_street(width: int, height: int, rng: np.random.Generator) -> Image:
+def draw_street(width: int, height: int, rng: np.random.Generator, layout: Layout = PLAZA) -> Image:
     """A street without people: house fronts, pavement slabs with texture, a kerb and a road."""
     import cv2
 
     image = np.empty((height, width, 3), dtype=np.float32)
-    wall, kerb = round(0.26 * height), round(0.78 * height)
+    wall, kerb, near = round(0.26 * height), *(round(row * height) for row in layout.carriageway)
     image[:wall] = (120, 135, 150)
-    image[wall:kerb] = (168, 172, 176)
-    image[kerb:] = (104, 102, 100)
+    image[wall:] = (168, 172, 176)
+    image[kerb:near] = (104, 102, 100)
     x = 0
     while x < width:
         front = int(rng.integers(width // 9, width // 5))
@@ -133,7 +157,23 @@ def draw_street(width: int, height: int, rng: np.random.Generator) -> Image:
         centre = width / 2
         cv2.line(image, (round(centre + (column - centre) * 0.6), wall), (column, kerb), (146, 150, 154), 1, cv2.LINE_AA)
     image[kerb : kerb + 6] = (190, 194, 196)
+    if layout.lanes:
+        _mark_lanes(image, near, layout)
     for scale, strength in ((1, 6.0), (6, 7.0), (40, 8.0)):
         grain = rng.normal(0.0, strength, (height // scale + 2, width // scale + 2)).astype(np.float32)
         image += cv2.resize(grain, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]
     return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def _mark_lanes(image: npt.NDArray[np.float32], near: int, layout: Layout) -> None:
+    """Paint the lines between lanes, dashed in the middle, and the kerb and the slabs of the near pavement."""
+    height, width = image.shape[:2]
+    for behind, lane in zip(layout.lanes, layout.lanes[1:], strict=False):
+        row = round((behind.row + 0.015) * height)
+        dash = width // 24 if lane.heading != behind.heading else width
+        for left in range(0, width, 2 * dash):
+            image[row : row + 2, left : left + dash] = (200, 204, 206)
+    image[near - 5 : near] = (190, 194, 196)
+    for slab in range(1, 7):
+        row = near + round((height - near) * (slab / 7) ** 1.2)
+        image[row : row + 2] *= 0.88

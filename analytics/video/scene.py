@@ -1,7 +1,8 @@
 """A rendered street whose truth is known: people walk, stand and meet, and every crossing is known by construction.
 
 The street stands in for a camera in demos, in tests and as the sealed reference of vendor tasks. Geometry follows a
-fixed camera above a pavement: a person's height grows with the distance of the feet from the horizon.
+fixed camera above a pavement: a person's height grows with the distance of the feet from the horizon. Where cyclists or
+vehicles are asked for, the street is seen from further away and has a carriageway with cycle lanes between two pavements.
 """
 
 from __future__ import annotations
@@ -15,17 +16,21 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 
-from analytics.video.drawing import GAIN, Image, Light, Person, draw_person, draw_street, half_width
+from analytics.video.drawing import GAIN, Image, Light, Person, draw_person, draw_street
 from analytics.video.measures.lines import Crossing, GroundPoint, Line, LineCounter
 from analytics.video.source import SourceError
+from analytics.video.street.layout import PLAZA, ROAD, Layout
+from analytics.video.street.traffic import Vehicle, plan_traffic
+from analytics.video.street.trees import Tree, draw_tree, plant
+from analytics.video.street.vehicles import draw_vehicle
+from analytics.video.street.walkers import plan_people
 
-__all__ = ["LIGHTS", "Light", "Person", "Scene", "street"]
+__all__ = ["LIGHTS", "Light", "Person", "Scene", "Vehicle", "street"]
 
 LIGHTS: tuple[Light, ...] = get_args(Light)
 
 _PEOPLE_PER_MINUTE: dict[Light, float] = {"day": 14.0, "dusk": 10.0, "rain": 8.0, "crowd": 30.0}
 _NOISE_SD: dict[Light, float] = {"day": 2.5, "dusk": 5.0, "rain": 3.5, "crowd": 2.5}
-_HEIGHT_M = 1.72
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,10 @@ class Scene:
         height: Height of a frame. [px]
         frame_rate: Frames per second. [1/s]
         light: One of `LIGHTS`.
-        people: Everyone who appears, in order of identity.
+        people: Everyone who walks, in order of identity.
+        traffic: Everyone who rides, after them.
+        trees: Trees whose leaves move.
+        layout: How the street is divided.
     """
 
     seed: int
@@ -49,6 +57,14 @@ class Scene:
     frame_rate: float
     light: Light
     people: tuple[Person, ...] = field(repr=False)
+    traffic: tuple[Vehicle, ...] = field(default=(), repr=False)
+    trees: tuple[Tree, ...] = field(default=(), repr=False)
+    layout: Layout = field(default=PLAZA, repr=False)
+
+    @property
+    def everyone(self) -> tuple[Person | Vehicle, ...]:
+        """Who walks and who rides."""
+        return (*self.people, *self.traffic)
 
     @property
     def frame_count(self) -> int:
@@ -66,8 +82,13 @@ class Scene:
 
         background, shade = self._still
         image = background.copy()
-        for person, row in sorted(self._present(index), key=lambda item: float(item[0].path[item[1], 1])):
-            draw_person(image, person, row, self.light, shade)
+        for tree in self.trees:
+            draw_tree(image, tree, index / self.frame_rate, self.light)
+        for one, row in sorted(self._present(index), key=lambda item: float(item[0].path[item[1], 1])):
+            if isinstance(one, Vehicle):
+                draw_vehicle(image, one, row, self.light, shade)
+            else:
+                draw_person(image, one, row, self.light, shade)
         drift = 1.0 + (0.03 if self.light != "dusk" else 0.01) * math.sin(2 * math.pi * index / self.frame_rate / 47.0)
         cv2.convertScaleAbs(image, image, drift, 0.0)
         rng = np.random.default_rng((self.seed, index))
@@ -90,61 +111,56 @@ class Scene:
             Identities `(n,)`, boxes `(n, 4)` as x1, y1, x2, y2 that may reach beyond the picture and whose bottom
             centre is the ground point, and the road-user class of each.
         """
-        ids, boxes = [], []
-        for person, row in self._present(frame_index):
-            x, y = person.path[row]
-            if not (0 <= x < self.width and 0 <= y < self.height):
-                continue
-            tall = person.height[row]
-            half = half_width(tall, person.build)
-            ids.append(person.id)
-            boxes.append((x - half, y - tall, x + half, y))
-        return (
-            np.array(ids, dtype=np.int64),
-            np.array(boxes, dtype=np.float32).reshape(-1, 4),
-            ("pedestrian",) * len(ids),
-        )
+        ids, boxes, classes = [], [], []
+        for one, row in self._present(frame_index):
+            x, y = one.path[row]
+            if 0 <= x < self.width and 0 <= y < self.height:
+                ids.append(one.id)
+                boxes.append(one.box(row))
+                classes.append(one.road_user)
+        return np.array(ids, dtype=np.int64), np.array(boxes, dtype=np.float32).reshape(-1, 4), tuple(classes)
 
     def crossings(self, lines: Sequence[Line]) -> list[Crossing]:
-        """Every crossing of the lines, exact by construction.
+        """Every crossing of the lines, exact by construction, with the class of who crossed.
 
-        The counting rule of `lines.LineCounter` is applied to the ground points of the drawn people while they are
+        The counting rule of `lines.LineCounter` is applied to the ground points of everyone drawn while they are
         inside the picture.
         """
         counter = LineCounter(lines)
         found: list[Crossing] = []
-        for person in self.people:
-            for row, (x, y) in enumerate(person.path.tolist()):
-                frame = person.first_frame + row
+        for one in self.everyone:
+            for row, (x, y) in enumerate(one.path.tolist()):
+                frame = one.first_frame + row
                 if 0 <= x < self.width and 0 <= y < self.height and frame < self.frame_count:
                     point = GroundPoint(frame, frame / self.frame_rate, x, y)
-                    found += counter.step(person.id, "pedestrian", point)
+                    found += counter.step(one.id, one.road_user, point)
         return sorted(found, key=lambda crossing: (crossing.time_s, crossing.line, crossing.track_id))
 
-    def _present(self, index: int) -> list[tuple[Person, int]]:
-        """The people who have a row of their path in a frame, with that row."""
+    def _present(self, index: int) -> list[tuple[Person | Vehicle, int]]:
+        """Everyone who has a row of their path in a frame, with that row."""
         second = int(index / self.frame_rate)
         return [
-            (person, index - person.first_frame)
-            for person in self._by_second.get(second, ())
-            if 0 <= index - person.first_frame < len(person.path)
+            (one, index - one.first_frame)
+            for one in self._by_second.get(second, ())
+            if 0 <= index - one.first_frame < len(one.path)
         ]
 
     @cached_property
-    def _by_second(self) -> dict[int, list[Person]]:
-        seconds: dict[int, list[Person]] = {}
-        for person in self.people:
-            first = int(person.first_frame / self.frame_rate)
-            last = int((person.first_frame + len(person.path)) / self.frame_rate)
+    def _by_second(self) -> dict[int, list[Person | Vehicle]]:
+        seconds: dict[int, list[Person | Vehicle]] = {}
+        for one in self.everyone:
+            first = int(one.first_frame / self.frame_rate)
+            last = int((one.first_frame + len(one.path)) / self.frame_rate)
             for second in range(first, last + 1):
-                seconds.setdefault(second, []).append(person)
+                seconds.setdefault(second, []).append(one)
         return seconds
 
     @cached_property
     def _still(self) -> tuple[Image, float]:
         """The empty street in this light, and how much darker a cast shadow is."""
         rng = np.random.default_rng((self.seed, 1))
-        image = draw_street(self.width, self.height, rng).astype(np.float32) * np.array(GAIN[self.light], dtype=np.float32)
+        image = draw_street(self.width, self.height, rng, self.layout).astype(np.float32)
+        image *= np.array(GAIN[self.light], dtype=np.float32)
         if self.light == "dusk":
             rows, columns = np.mgrid[0 : self.height, 0 : self.width].astype(np.float32)
             for share in (0.2, 0.75):
@@ -181,11 +197,15 @@ def street(
     frame_rate: float = 7.0,
     light: str = "day",
     people_per_minute: float | None = None,
+    cyclists_per_minute: float | None = None,
+    vehicles_per_minute: float | None = None,
+    trees: int = 0,
 ) -> Scene:
-    """Plan a street: who walks where and when, all from the seed.
+    """Plan a street: who walks and rides where and when, all from the seed.
 
     People enter at either side and walk across the picture; some stand for a while, some turn back, some go in pairs,
-    and some meet and stop beside each other.
+    and some meet and stop beside each other. Where cyclists or vehicles are asked for, even 0 of them, people keep to the
+    pavements of a road; each lane has its own traffic, at 12 to 25 km/h on bicycles and 20 to 50 km/h in cars.
 
     Args:
         seed: Seed of everything random.
@@ -195,6 +215,9 @@ def street(
         frame_rate: Frames per second. [1/s]
         light: `day`, `dusk`, `rain` or `crowd` (day with many people).
         people_per_minute: People who enter in a minute on average; by default it depends on the light. [1/min]
+        cyclists_per_minute: Cyclists who ride through in a minute; None and no vehicles for a street without a road. [1/min]
+        vehicles_per_minute: Cars, vans and buses, the same. [1/min]
+        trees: Trees whose leaves move in the wind.
 
     Raises:
         SourceError: A parameter is outside its range.
@@ -214,110 +237,26 @@ def street(
         "height": (height, 120, 2160),
         "frame_rate": (frame_rate, 1, 60),
         "people_per_minute": (people, 0, 120),
+        "cyclists_per_minute": (cyclists_per_minute or 0.0, 0, 60),
+        "vehicles_per_minute": (vehicles_per_minute or 0.0, 0, 60),
+        "trees": (trees, 0, 20),
     }
     for parameter, (value, low, high) in limits.items():
         if not low <= value <= high:
             raise SourceError(f"{name}: {parameter} is '{value}'; expected {low} to {high}; correct the scene's parameters")
-    rng = np.random.default_rng((seed, 0))
-    planned: list[Person] = []
-    time_s = -15.0 + rng.exponential(60.0 / people) if people else math.inf
-    while time_s < seconds:
-        together = 1 + int(rng.random() < (0.3 if light == "crowd" else 0.15))
-        meets = together == 1 and rng.random() < 0.08
-        planned += _walkers(rng, len(planned) + 1, time_s, together, meets, width, height, frame_rate, seconds)
-        time_s += rng.exponential(60.0 / people) * together
-    return Scene(seed, seconds, width, height, frame_rate, light, tuple(planned))
-
-
-def _horizon_and_scale(height: int) -> tuple[float, float]:
-    """Row of the horizon and body height in pixels per row below it."""
-    return -0.35 * height, 0.175
-
-
-def _walkers(
-    rng: np.random.Generator,
-    first_id: int,
-    start_s: float,
-    together: int,
-    meets: bool,
-    width: int,
-    height: int,
-    frame_rate: float,
-    seconds: float,
-) -> list[Person]:
-    """One person, a pair side by side, or two who walk towards each other, meet, and go on."""
-    lane = rng.uniform(0.36, 0.93)
-    heading = 1 if rng.random() < 0.5 else -1
-    speed_ms = float(np.clip(rng.normal(1.35, 0.2), 0.8, 2.0))
-    stop_at, stop_s = rng.uniform(0.15, 0.85), float(rng.uniform(3, 15))
-    kind = rng.random()
-    stops, turns = kind < 0.12, 0.12 <= kind < 0.18
-    if meets:
-        stops, turns = True, False
-    people = []
-    for member in range(2 if meets else together):
-        way = -heading if meets and member else heading
-        y = (lane + (0.035 if member else 0.0)) * height
-        delay_s = 0.5 * member if not meets else 0.0
-        people.append(
-            _walker(
-                rng,
-                first_id + member,
-                start_s + delay_s,
-                way,
-                y,
-                speed_ms,
-                (stops, turns, 0.97 - stop_at if meets and member else stop_at, stop_s),
-                (width, height, frame_rate, seconds),
-            )
-        )
-    return [person for person in people if len(person.path)]
-
-
-def _walker(
-    rng: np.random.Generator,
-    person_id: int,
-    start_s: float,
-    way: int,
-    y: float,
-    speed_ms: float,
-    pause: tuple[bool, bool, float, float],
-    frame: tuple[int, int, float, float],
-) -> Person:
-    """Lay out one path at the frame rate, from outside one side of the picture to outside a side."""
-    stops, turns, stop_at, stop_s = pause
-    width, height, frame_rate, seconds = frame
-    horizon, scale = _horizon_and_scale(height)
-    stature = float(np.clip(rng.normal(1.0, 0.06), 0.82, 1.16))
-    tall = scale * (y - horizon)
-    speed = speed_ms * tall / _HEIGHT_M
-    margin = 0.5 * tall
-    length = width + 2 * margin
-    drift_px = rng.uniform(-0.1, 0.1) * height
-    sway_px, sway_s, sway_phase = rng.uniform(0, 0.02) * height, rng.uniform(8, 20), rng.uniform(0, 2 * math.pi)
-    first = math.ceil(start_s * frame_rate)
-    stop_distance = margin + stop_at * width
-    total_s = (2 * stop_distance if turns else length) / speed + (stop_s if stops or turns else 0.0)
-    elapsed = np.arange(math.floor(total_s * frame_rate) + 1) / frame_rate + (first / frame_rate - start_s)
-    arrive = stop_distance / speed
-    walked = speed * elapsed
-    if stops or turns:
-        walked = speed * (np.minimum(elapsed, arrive) + np.maximum(0.0, elapsed - arrive - stop_s))
-    along = np.where(walked > stop_distance, 2 * stop_distance - walked, walked) if turns else walked
-    x = -margin + along if way > 0 else width + margin - along
-    feet = np.clip(y + drift_px * (x / width - 0.5), 0.33 * height, 0.96 * height) + sway_px * np.sin(
-        2 * math.pi * walked / speed / sway_s + sway_phase
+    layout = PLAZA if cyclists_per_minute is None and vehicles_per_minute is None else ROAD
+    size = (width, height)
+    pairs = 0.3 if light == "crowd" else 0.15
+    walking = plan_people(np.random.default_rng((seed, 0)), layout, size, frame_rate, seconds, people, pairs)
+    riding = plan_traffic(
+        np.random.default_rng((seed, 3)),
+        layout,
+        size,
+        frame_rate,
+        seconds,
+        cyclists_per_minute or 0.0,
+        vehicles_per_minute or 0.0,
+        len(walking) + 1,
     )
-    inside = np.arange(len(x)) + first
-    keep = (inside >= 0) & (inside < round(seconds * frame_rate)) & (along >= 0) & (along <= length)
-    skin = [(150, 180, 224), (105, 140, 198), (64, 92, 141), (45, 60, 85)][int(rng.integers(4))]
-    top, trousers = ((int(b), int(g), int(r)) for b, g, r in (rng.integers(15, 245, 3), rng.integers(10, 120, 3)))
-    return Person(
-        id=person_id,
-        first_frame=int(inside[keep][0]) if keep.any() else 0,
-        path=np.column_stack([x, feet])[keep],
-        height=(stature * scale * (feet - horizon))[keep],
-        stride=(2 * math.pi * walked / (0.85 * tall))[keep],
-        colours=(skin, top, trousers),
-        build=float(rng.uniform(0.85, 1.2)),
-    )
+    planted = plant(np.random.default_rng((seed, 4)), layout, size, trees)
+    return Scene(seed, seconds, width, height, frame_rate, light, tuple(walking), tuple(riding), planted, layout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import math
 import os
@@ -12,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
-from urllib.parse import parse_qsl
 
 import numpy as np
 import numpy.typing as npt
@@ -27,15 +25,6 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 Image = npt.NDArray[np.uint8]
 
 SCENE_VERSION = 1  # part of a scene's digest: raise it whenever the rendering changes
-_SCENE_PARAMETERS: dict[str, type[int] | type[float] | type[str]] = {
-    "seed": int,
-    "seconds": float,
-    "light": str,
-    "width": int,
-    "height": int,
-    "frame_rate": float,
-    "people_per_minute": float,
-}
 
 
 class SourceError(ValueError):
@@ -195,7 +184,7 @@ def open_source(source: str, *, frame_rate: float | None = None) -> Source:
     Args:
         source: Path of a video or of a folder of images; the address of a stream (`rtsp://…`, `http://…`); `camera:0`; or
             `scene:street?seed=7&seconds=120&light=day&width=768&height=576&frame_rate=7`, in which every parameter but
-            `seed` and `seconds` may be left out.
+            `seed` and `seconds` may be left out; see `scene.street` for the rest, such as `cyclists_per_minute=4`.
         frame_rate: Frames per second to believe instead of what the file says; a folder of images needs it. [1/s]
 
     Raises:
@@ -223,45 +212,10 @@ def numbered(images: Iterable[Image | None], frame_rate: float) -> Generator[Fra
 
 def _open_scene(source: str, frame_rate: float | None) -> Source:
     from analytics.video.scene import street
+    from analytics.video.street.address import TRAFFIC, read_address
 
-    kind, _, query = source.removeprefix("scene:").partition("?")
-    if kind != "street":
-        raise SourceError(f"{source}: scene is '{kind}'; expected street; write scene:street?seed=7&seconds=120")
-    values: dict[str, str] = {}
-    for key, value in parse_qsl(query, keep_blank_values=True):
-        if key not in _SCENE_PARAMETERS:
-            near = difflib.get_close_matches(key, _SCENE_PARAMETERS, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else "leave it out"
-            raise SourceError(
-                f"{source}: scene parameter '{key}' is unknown; expected one of {', '.join(_SCENE_PARAMETERS)}; {hint}"
-            )
-        if key in values:
-            raise SourceError(f"{source}: scene parameter '{key}' is given 'twice'; expected once; remove one")
-        values[key] = value
-    numbers: dict[str, float] = {}
-    for key, value in values.items():
-        kind_of_value = _SCENE_PARAMETERS[key]
-        if kind_of_value is str:
-            continue
-        try:
-            numbers[key] = int(value) if kind_of_value is int else float(value)
-        except ValueError:
-            raise SourceError(
-                f"{source}: scene parameter '{key}' is '{value}'; expected a number"
-                f"{' without decimals' if kind_of_value is int else ''}; correct it"
-            ) from None
-    for key in ("seed", "seconds"):
-        if key not in numbers:
-            raise SourceError(f"{source}: scene parameter '{key}' is 'missing'; expected {key}=...; add it")
-    scene = street(
-        int(numbers["seed"]),
-        numbers["seconds"],
-        width=int(numbers.get("width", 768)),
-        height=int(numbers.get("height", 576)),
-        frame_rate=numbers.get("frame_rate", 7.0),
-        light=values.get("light", "day"),
-        people_per_minute=numbers.get("people_per_minute"),
-    )
+    given = read_address(source)
+    scene = street(**given)
     rate = scene.frame_rate if frame_rate is None else frame_rate
 
     def read() -> Generator[Frame | None]:
@@ -269,7 +223,8 @@ def _open_scene(source: str, frame_rate: float | None) -> Source:
 
     def digest() -> str:
         plan = f"street {SCENE_VERSION} {scene.seed} {scene.seconds!r} {scene.width} {scene.height} "
-        plan += f"{scene.frame_rate!r} {scene.light} {numbers.get('people_per_minute')!r}"
+        plan += f"{scene.frame_rate!r} {scene.light} {given.get('people_per_minute')!r}"
+        plan += "".join(f" {name} {given[name]!r}" for name in TRAFFIC if name in given)
         return hashlib.sha256(plan.encode()).hexdigest()
 
     return Source(source, rate, (scene.width, scene.height), scene.frame_count, read, digest)

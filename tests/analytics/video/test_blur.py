@@ -7,12 +7,14 @@ import pytest
 
 from analytics.video.blur import GROW, Cover, FilledWriter, Recall, paint
 from analytics.video.count import count_source
+from analytics.video.detect import Detections
 from analytics.video.measures.lines import GroundPoint, Line
 from analytics.video.scene import street
 from analytics.video.source import Frame, SourceError, open_source
 from analytics.video.tracking.track import Track
 
 LINE = Line("gate", 192, 0, 192, 288)
+NOTHING = Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32), ())
 SOURCE = "scene:street?seed=41&seconds=30&width=384&height=288"
 
 
@@ -25,7 +27,7 @@ def test_what_is_painted_cannot_be_had_back():
 
 def test_a_track_is_covered_before_it_was_known_and_after_it_was_lost():
     cover = Cover(5.0, hold_s=1.0)
-    track = Track(1, (10.0, 10.0, 30.0, 50.0))
+    track = Track(1, (10.0, 10.0, 30.0, 50.0), votes={"any": 1.0})
     track.history.extend(GroundPoint(frame, frame / 5, 20.0 + 10 * frame, 50.0) for frame in (2, 3))
     for index in range(12):
         cover.see(index, [track] if index == 3 else [])
@@ -34,6 +36,24 @@ def test_a_track_is_covered_before_it_was_known_and_after_it_was_lost():
     assert len(cover.boxes(9)) == 0
     grown = cover.boxes(3)[0]
     assert grown[3] - grown[1] == pytest.approx(40 * (1 + 2 * GROW))
+
+
+def test_what_is_found_but_not_followed_is_covered():
+    cover = Cover(5.0)
+    cover.see(0, [], Detections(np.array([[10, 10, 30, 50]], np.float32), np.array([0.1], np.float32), ("any",)))
+    assert len(cover.boxes(0)) == 1
+
+
+def test_a_box_without_its_head_is_made_as_tall_as_others_of_its_class_that_stand_there():
+    cover = Cover(5.0)
+    for index in range(40):
+        track = Track(index, (10.0, 60.0, 30.0, 100.0), votes={"pedestrian": 1.0})
+        bus = Track(99, (60.0, 10.0, 90.0, 100.0), votes={"bus": 1.0})
+        cover.see(index, [track, bus])
+    cut = np.array([[10, 75, 30, 98], [10, 92, 30, 98], [10, 400, 30, 430]], np.float32)
+    cover.see(60, [], Detections(cut, np.ones(3, np.float32), ("pedestrian",) * 3))
+    grown = cover.boxes(60)
+    assert (grown[:, 3] - grown[:, 1]) / (1 + 2 * GROW) == pytest.approx([40, 12, 30])  # at most twice; nobody was seen there
 
 
 def test_no_filled_preview_without_a_warning(tmp_path):
@@ -60,8 +80,8 @@ def test_recall_is_of_what_was_covered():
     recall = Recall(5.0, (200, 200), truth)
     image = np.zeros((200, 200, 3), dtype=np.uint8)
     for index in range(10):
-        track = Track(1, (10.0, 10.0, 30.0, 50.0))
-        recall.see(Frame(index, index / 5, image), [track])
+        track = Track(1, (10.0, 10.0, 30.0, 50.0), votes={"any": 1.0})
+        recall.see(Frame(index, index / 5, image), [track], NOTHING)
     groups, _ = recall.result()
     assert (groups[0].people, groups[0].boxes, groups[0].heads) == (20, 0.5, 0.5)
 
