@@ -11,18 +11,21 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, Queue
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from analytics import FOLLOWERS
+from analytics.compaction import compact
 from analytics.lake import Connection, append_live, memory
 from analytics.video.count import write_rows
 from analytics.video.sources.streams import public_name
 from experiments.pilot import Feed, Pilot, PilotError
 from experiments.plan import Deviation
 from experiments.settings import Settings
+from flows.compact import compacted_daily
 from flows.feeds import Source, arguments_of, digest_of, judge_table, kept, report_of, with_model
 from flows.stopping import stopped_by_signals
 from flows.stream_feeds import is_followed
@@ -93,7 +96,7 @@ def follow_pilot(
             over = _Over(error)
         came.put((number, over))
 
-    with _alone(pilot.id, settings.home), stopped_by_signals(stop):
+    with _alone(pilot.id, settings.home), stopped_by_signals(stop), compacted_daily(connection, progress):
         import data_contracts.expectations  # noqa: F401  # takes seconds: not when the first interval waits
 
         threads = [threading.Thread(target=watch, args=one, name=f"feed {one[0]}", daemon=True) for one in streams]
@@ -121,6 +124,8 @@ def follow_pilot(
                 thread.join()
     if failed is not None:
         raise failed
+    if not told_to_stop:
+        compact(connection, datetime.now(UTC))
     return published, told_to_stop
 
 
