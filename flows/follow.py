@@ -26,6 +26,7 @@ from experiments.pilot import Feed, Pilot, PilotError
 from experiments.plan import Deviation
 from experiments.settings import Settings
 from flows.compact import compacted_daily
+from flows.context import plan_end
 from flows.feeds import Source, arguments_of, digest_of, judge_table, kept, report_of, with_model
 from flows.stopping import stopped_by_signals
 from flows.stream_feeds import is_followed
@@ -67,7 +68,7 @@ def follow_pilot(
     stop: threading.Event,
     progress: Callable[[str], None],
 ) -> tuple[int, bool]:
-    """Follow all streams of a pilot; returns how many intervals went into the lake, and whether it was told to stop.
+    """Follow all streams of a pilot, at most to the end of its plan.
 
     Args:
         connection: From `open_lake`.
@@ -78,6 +79,9 @@ def follow_pilot(
         stop: When set, as by Ctrl-C, what has come is counted and published, and following ends.
         progress: Called with a line for each interval.
 
+    Returns:
+        How many intervals went into the lake, and whether it was told to stop.
+
     Raises:
         PilotError: A stream has no address, or another process follows this pilot.
         SourceError: A stream cannot be used.
@@ -85,6 +89,8 @@ def follow_pilot(
     streams = [(number, feed) for number, feed in enumerate(pilot.feeds) if is_followed(feed)]
     addresses = {number: address_of(feed.sources[0], settings, where) for number, feed in streams}
     came: Queue[tuple[int, Rows | _Over]] = Queue()
+    until = plan_end(pilot)
+    for_s = min(for_s, (until - datetime.now(UTC)).total_seconds())
 
     def watch(number: int, feed: Feed) -> None:
         over = _Over()
@@ -114,9 +120,9 @@ def follow_pilot(
                     failed = failed or item.error
                     if item.error is not None:
                         stop.set()
-                elif _let_in(connection, pilot, number, item):
+                elif _starts_at(item) < until and _let_in(connection, pilot, number, item):
                     published += 1
-                    progress(f"{pilot.id}: interval {item[0][4]} of {public_name(pilot.feeds[number].sources[0])}")
+                    progress(f"{pilot.id}: interval {_starts_at(item)} of {public_name(pilot.feeds[number].sources[0])}")
             told_to_stop = stop.is_set()
         finally:
             stop.set()
@@ -175,6 +181,12 @@ def collected(connection: Connection, pilot: Pilot, number: int, settings: Setti
         connection.execute(f"COPY followed TO '{folder}/accepted.parquet' (FORMAT parquet, COMPRESSION zstd)")
 
     return Source(name, str(kept(settings.cache, digest, build)), digest)
+
+
+def _starts_at(rows: Rows) -> datetime:
+    start_at = rows[0][4]
+    assert isinstance(start_at, datetime)
+    return start_at
 
 
 def _let_in(connection: Connection, pilot: Pilot, number: int, rows: Rows) -> bool:

@@ -18,7 +18,7 @@ from experiments.plan import Deviation, deviations, plan_hash, plan_of
 from experiments.settings import Settings
 from experiments.tracking import finish
 from flows.audited import of_feed
-from flows.context import Others, judged_at, order_of, published_for
+from flows.context import Others, judged_at, order_of, plan_end, published_for
 from flows.feeds import (
     Source,
     code_version,
@@ -57,7 +57,8 @@ def run_pilot(
         orchestrated: By Prefect; otherwise each step runs directly in this process.
         now: The instant that counts as now.
         progress: Called with a line for every step.
-        for_s: How long streams are followed before what they brought so far is judged; 0 for not at all. [s]
+        for_s: How long streams are followed before what they brought so far is judged, at most to the end of the plan; 0
+            for not at all. [s]
         stop: Ends the following when set, as Ctrl-C does; nothing is judged then.
 
     Returns:
@@ -76,7 +77,7 @@ def run_pilot(
     refuse_twins(pilot, {i: (source.name, source.digest) for i, source in read.items()}, str(path))
     started = now or datetime.now(UTC)
     with open_lake(settings.catalog, settings.lake_files) as connection:
-        if len(read) < len(pilot.feeds) and for_s > 0:
+        if len(read) < len(pilot.feeds) and for_s > 0 and started < plan_end(pilot):
             locked, changes = _lock(connection, pilot, started)
             intervals, told_to_stop = follow_pilot(
                 connection, pilot, settings, str(path), for_s=for_s, stop=stop or Event(), progress=progress
