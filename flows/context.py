@@ -13,7 +13,9 @@ from data_contracts.contract import Contract, contracts, load_contract
 from data_contracts.rows.casting import identifier, literal
 from data_contracts.rules.relationships import Target, targets_of
 from experiments.pilot import Feed, Pilot, PilotError
-from flows.feeds import digest_of, kept, rows_digest
+from flows.digests import digest_of
+from flows.feeds import kept
+from flows.judged_table import rows_digest
 
 Others = dict[str, list[str]]
 """`contract.table` -> folders of the steps whose `accepted.parquet` hold its rows."""

@@ -27,7 +27,10 @@ from experiments.plan import Deviation
 from experiments.settings import Settings
 from flows.compact import compacted_daily
 from flows.context import plan_end
-from flows.feeds import Source, arguments_of, digest_of, judge_table, kept, report_of, with_model
+from flows.digests import digest_of
+from flows.feeds import Source, kept
+from flows.judged_table import judge_table, report_of
+from flows.parameters import arguments_of, with_model
 from flows.stopping import stopped_by_signals
 from flows.stream_feeds import is_followed
 

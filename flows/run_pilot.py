@@ -19,21 +19,13 @@ from experiments.settings import Settings
 from experiments.tracking import finish
 from flows.audited import of_feed
 from flows.context import Others, judged_at, order_of, plan_end, published_for
-from flows.feeds import (
-    Source,
-    code_version,
-    contract_digest,
-    digest_of,
-    find_source,
-    named_files,
-    resolve,
-    sweep,
-    with_model,
-)
+from flows.digests import code_version, digest_of
+from flows.feeds import Source, contract_digest, find_source, resolve, sweep
 from flows.follow import collected, follow_pilot, followed
 from flows.gather import Progress, Repairs, gather, step_names
 from flows.judge import judge
 from flows.orchestrate import Directly, Steps, by_prefect
+from flows.parameters import named_files, with_model
 from flows.quarantine import repairs_of
 from flows.record import record_run
 from flows.stream_feeds import is_followed, refuse_twins
