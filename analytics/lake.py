@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import importlib.util
 import random
-import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -165,12 +164,12 @@ def open_lake(catalog: str, files: str, *, read_only: bool = False) -> Connectio
         load_extension(connection, name)
     # the catalog names files relative to its data path: a home that was moved or copied goes on working
     options = f"DATA_PATH '{files}', OVERRIDE_DATA_PATH true" + (", READ_ONLY" if read_only else "")
+    if not read_only and catalog.startswith("sqlite:"):
+        # write-ahead logging: a reader that looks at the lake does not keep a writer waiting, nor the other way round. DuckDB
+        # sets it: Python's own SQLite would drop the locks that DuckDB's holds in this process when it closes the file
+        options += ", META_JOURNAL_MODE 'WAL'"
 
     def attach() -> None:
-        if not read_only and catalog.startswith("sqlite:"):
-            # write-ahead logging: a reader that looks at the lake does not keep a writer waiting, nor the other way round
-            with closing(sqlite3.connect(catalog.removeprefix("sqlite:"), timeout=60)) as plain:
-                plain.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"ATTACH 'ducklake:{catalog}' AS lake ({options})")
         if not read_only:
             with transaction(connection):
@@ -179,7 +178,7 @@ def open_lake(catalog: str, files: str, *, read_only: bool = False) -> Connectio
 
     try:
         retry(attach, undo=lambda: connection.execute("DETACH DATABASE IF EXISTS lake"))
-    except (QueryError, sqlite3.Error) as error:
+    except QueryError as error:
         connection.close()
         first = str(error).splitlines()[0]
         raise LakeError(
@@ -332,6 +331,7 @@ def append_live(connection: Connection, pilot_id: str, feed: int, *, came: str, 
             if accepted is not None:
                 connection.execute(into.format("counts_by_interval", accepted), [pilot_id, LIVE])
             connection.execute(into.format("quarantine", f"({refused})"), [pilot_id, LIVE])
+            connection.execute("CALL lake.set_commit_message('testbed', ?)", [LIVE])
         return True
 
     return retry(work)

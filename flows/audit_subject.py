@@ -16,12 +16,14 @@ from analytics.video.count import count_source
 from analytics.video.formats.drawn import lines_of
 from analytics.video.identity import counter_of
 from analytics.video.measures.lines import Line
+from analytics.video.options import CountOptions
 from analytics.video.source import SourceError, open_source
 from experiments.audit.records import NO_CLOCK
 from experiments.audit.sample import Population
 from experiments.pilot import PilotError, find_pilot, load_pilot, pilots
 from experiments.settings import Settings
-from flows.feeds import find_source, resolve, with_model
+from flows.feeds import find_source, resolve
+from flows.parameters import with_model
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,7 @@ def count_population(subject: Subject) -> Population:
     counts = count_source(
         subject.source,
         subject.lines,
-        detector=subject.detector,
-        road_users=subject.road_users,
-        frame_rate=subject.frame_rate,
+        CountOptions(detector=subject.detector, road_users=subject.road_users, frame_rate=subject.frame_rate),
         watch=lambda frame, tracks, _: conditions.see(frame, tracks),
     )
     number = max(1, math.ceil(counts.video_s / subject.interval_s - 1e-9))

@@ -15,6 +15,7 @@ from analytics.video.blur import GROW, HOLD_S, Recall
 from analytics.video.count import count_source
 from analytics.video.identity import counter_of, digest_of
 from analytics.video.measures.lines import Line
+from analytics.video.options import CountOptions
 from analytics.video.source import SourceError, open_source
 from experiments.settings import Settings
 
@@ -46,7 +47,7 @@ def measure_blur(
         size, rate = opened.size, opened.frame_rate
     recall = Recall(rate, size, lambda index: boxes.get(index + 1, np.empty((0, 4))))
     outside = Line("none", 0, 0, 0, 1)  # nothing is counted here
-    count_source(source, [outside], detector=detector, frame_rate=frame_rate, watch=recall.see)
+    count_source(source, [outside], CountOptions(detector=detector, frame_rate=frame_rate), watch=recall.see)
     groups, painted = recall.result()
     if not groups[0].people:
         raise SourceError(

@@ -13,10 +13,20 @@ from data_contracts.contract import Contract, contracts, load_contract
 from data_contracts.rows.casting import identifier, literal
 from data_contracts.rules.relationships import Target, targets_of
 from experiments.pilot import Feed, Pilot, PilotError
-from flows.feeds import digest_of, kept, rows_digest
+from flows.digests import digest_of
+from flows.feeds import kept
+from flows.judged_table import rows_digest
 
 Others = dict[str, list[str]]
 """`contract.table` -> folders of the steps whose `accepted.parquet` hold its rows."""
+
+
+def plan_end(pilot: Pilot) -> datetime:
+    """Midnight after the last day of a pilot's plan, on the pilot's clock, in UTC; the end of time where it has no periods."""
+    ends = [last for _, last in (*pilot.before, *pilot.after)]
+    if not ends:
+        return datetime.max.replace(tzinfo=UTC)
+    return datetime.combine(max(ends) + timedelta(days=1), time(), ZoneInfo(pilot.timezone)).astimezone(UTC)
 
 
 def judged_at(pilot: Pilot, started: datetime) -> datetime:
@@ -33,10 +43,7 @@ def judged_at(pilot: Pilot, started: datetime) -> datetime:
         Midnight after the plan's last day, on the pilot's clock, or midnight (UTC) before `started` if that is earlier; UTC.
     """
     today = started.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    ends = [last for _, last in (*pilot.before, *pilot.after)]
-    if not ends:
-        return today
-    return min(today, datetime.combine(max(ends) + timedelta(days=1), time(), ZoneInfo(pilot.timezone)).astimezone(UTC))
+    return min(today, plan_end(pilot))
 
 
 def full_name(contract: Contract) -> str:

@@ -8,6 +8,7 @@ from threading import Event
 
 from analytics.video.formats.drawn import lines_of
 from analytics.video.live import follow
+from analytics.video.options import AS_USUAL, CountOptions
 from analytics.video.source import SourceError
 from analytics.video.sources.streams import public_name
 from flows.stopping import seconds, stopped_by_signals
@@ -16,25 +17,21 @@ from flows.stopping import seconds, stopped_by_signals
 def count_stream(
     source: str,
     lines: list[str],
+    options: CountOptions = AS_USUAL,
     *,
     every_s: int | None = None,
     follow_for: str | None = None,
     files: Sequence[str | None] = (),
-    detector: str = "motion",
-    road_users: Sequence[str] = ("any",),
-    frame_rate: float | None = None,
 ) -> None:
     """Follow a stream and print each closed interval as one line of JSON; Ctrl-C ends it cleanly.
 
     Args:
         source: Address of a stream, or `camera:0`.
         lines: Lines as `NAME=x1,y1,x2,y2[,name_to_right,name_to_left]`.
+        options: Detector, road users, tracker and the like.
         every_s: Length of an interval; 60 by default. [s]
         follow_for: How long, such as `15m`; until Ctrl-C when None.
         files: Files that the user asked for; a stream writes none.
-        detector: `motion`, or the path of an ONNX model.
-        road_users: Classes to count.
-        frame_rate: Frames per second, where it should not be measured. [1/s]
 
     Raises:
         SourceError: The stream, a line, the detector, a road user or an option cannot be used.
@@ -49,10 +46,8 @@ def count_stream(
         found = follow(
             source,
             parsed,
+            options,
             every_s=60 if every_s is None else every_s,
-            detector=detector,
-            road_users=road_users,
-            frame_rate=frame_rate,
             for_s=seconds(follow_for),
             stop=stop,
         )

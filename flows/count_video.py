@@ -16,6 +16,7 @@ from analytics.video.counts import Counts
 from analytics.video.formats.detections import count_detections
 from analytics.video.formats.drawn import lines_of
 from analytics.video.measures.survey import Survey
+from analytics.video.options import AS_USUAL, CountOptions
 from analytics.video.source import SourceError, open_source
 from flows.export_counts import Export
 
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
 def count_video(
     source: str,
     lines: list[str],
+    options: CountOptions = AS_USUAL,
     *,
-    detector: str = "motion",
-    road_users: Sequence[str] = ("any",),
-    frame_rate: float | None = None,
     events: str | None = None,
     tracks: str | None = None,
     preview: str | None = None,
@@ -39,11 +38,6 @@ def count_video(
     site: str | None = None,
     filled: str | None = None,
     models: Path | None = None,
-    gate: str = "off",
-    tiling: int = 1,
-    class_agnostic: bool = False,
-    tracker: str = "own",
-    anchor: str = "foot",
     zones: Sequence[str] = (),
     turning: bool = False,
     speed: Sequence[str] = (),
@@ -60,9 +54,7 @@ def count_video(
     Args:
         source: Path of a video, or a rendered scene such as `scene:street?seed=7&seconds=120`.
         lines: Lines as `NAME=x1,y1,x2,y2[,name_to_right,name_to_left]`, or a YAML file that was drawn.
-        detector: `motion`, the name of an installed model, or the path of an ONNX model.
-        road_users: Classes to count; `motion` knows only `any`.
-        frame_rate: Frames per second to believe instead of what the file says. [1/s]
+        options: Detector, road users, tracker and the like; the detector may be the name of an installed model.
         events: Path of a CSV file to write, one row for each crossing.
         tracks: Path of a text file to write, in MOT Challenge rows.
         preview: Path of an MP4 file to write: lines, boxes and paths on blank ground.
@@ -71,11 +63,6 @@ def count_video(
         site: Site that the source shows; by default the recording is its own site.
         filled: Warning that stands in every picture of the preview, which then is the video with road users painted over.
         models: Folder of installed models.
-        gate: `motion` lets a network look only where and when something moves.
-        tiling: Tiles across the frame at which a network looks besides the whole; 1 for none.
-        class_agnostic: Take whatever a network detects as a road user of class `any`.
-        tracker: `own`, or `bytetrack`, `ocsort` or `botsort` of the library `trackers`.
-        anchor: Point of a box that is counted: `foot` or `centre`.
         zones: Zones as `NAME=x1,y1,x2,y2,x3,y3,...[@WIDTHxHEIGHT]`.
         turning: Whether to count movements from line to line.
         speed: Pairs of lines as `LINE,LINE,METRES[,ERROR_METRES]`.
@@ -117,20 +104,13 @@ def count_video(
             counts = count_source(
                 source,
                 parsed,
-                detector=detector,
-                road_users=road_users,
-                frame_rate=frame_rate,
+                options,
                 on_frame=on_frame,
                 preview=preview,
-                tracker=tracker,
-                anchor=anchor,
                 on_start=survey.start,
                 on_crossing=survey.crossed,
                 filled=filled,
                 models=models,
-                gate=gate,
-                tiling=tiling,
-                class_agnostic=class_agnostic,
             )
         else:
             picture = _size(size)
@@ -139,10 +119,10 @@ def count_video(
                 detections,
                 parsed,
                 size=picture,
-                frame_rate=frame_rate or 0.0,
-                road_users=road_users,
-                tracker=tracker,
-                anchor=anchor,
+                frame_rate=options.frame_rate or 0.0,
+                road_users=options.road_users,
+                tracker=options.tracker,
+                anchor=options.anchor,
                 on_frame=on_frame,
                 on_crossing=survey.crossed,
             )
@@ -161,9 +141,9 @@ def count_video(
     if settings is not None and detections is None:
         from flows.audited import of_count
 
-        with open_source(source, frame_rate=frame_rate) as opened:
+        with open_source(source, frame_rate=options.frame_rate) as opened:
             digest = opened.digest()
-        ends, audit["audit"] = of_count(counts, site or f"video_{digest[:12]}", digest, frame_rate, settings)
+        ends, audit["audit"] = of_count(counts, site or f"video_{digest[:12]}", digest, options.frame_rate, settings)
     return {
         "source": source,
         "frames": counts.frames,

@@ -20,7 +20,9 @@ from experiments.submission import Kept, keep_secret, load_card, load_kept, stor
 from experiments.task import Task, find_task
 from experiments.tracking import Dataset, Record, finish, log_run
 from experiments.vetting import Vetting, vet
-from flows.feeds import code_version, digest_of, judge_table, kept, report_of
+from flows.digests import code_version, digest_of
+from flows.feeds import kept
+from flows.judged_table import judge_table, report_of
 from flows.orchestrate import Steps, by_prefect
 
 SEED = 7

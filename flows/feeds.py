@@ -8,35 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import inspect
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, get_type_hints
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any
 
 from analytics import ANALYTICS, FOLLOWERS
-from analytics.lake import Connection, memory, shut_in
+from analytics.lake import memory
 from analytics.sensing.readers import READERS
-from analytics.video.formats.drawn import is_drawn
-from analytics.video.onnx.installed import as_file
 from analytics.video.sources.folders import folder_digest
 from data_contracts.contract import ContractError, contracts
 from data_contracts.standard.faults import suggest
-from experiments.faults import wrong_value
 from experiments.pilot import Feed, Pilot, PilotError
 from experiments.settings import ROOT, Settings
+from flows.digests import file_digest
+from flows.judged_table import judge_table
+from flows.parameters import arguments_of, parameters_of
 from flows.stream_feeds import is_followed, stream_faults
-
-CODE = ("analytics", "data_contracts", "experiments", "flows")
 
 
 @dataclass(frozen=True)
@@ -52,43 +43,6 @@ class Source:
     name: str
     location: str
     digest: str
-
-
-@cache
-def code_version() -> str:
-    """Version of the package and a digest of its code, such as `0.1.0+4f1c09b2a8d3`."""
-    from importlib.metadata import version
-
-    digest = hashlib.sha256()
-    for file in sorted(file for folder in CODE for file in (ROOT / folder).rglob("*.py")):
-        digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
-    return f"{version('city-testbed')}+{digest.hexdigest()[:12]}"
-
-
-def digest_of(*parts: object) -> str:
-    """SHA-256 of some plain values, as hexadecimal digits."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def with_model(feed: Feed, settings: Settings) -> Feed:
-    """The feed with its detector's file where the pilot names an installed model."""
-    named = feed.params.get("detector")
-    if not isinstance(named, str) or (file := as_file(named, settings.models)) == named:
-        return feed
-    return feed.model_copy(update={"params": {**feed.params, "detector": file}})
-
-
-def named_files(feed: Feed) -> list[str]:
-    """SHA-256 of each file that a feed's parameters name, drawn lines and a model: another file gives other counts."""
-    texts = [str(text) for text in feed.params.get("lines", ()) if is_drawn(str(text))]
-    texts += [str(feed.params.get("detector", ""))]
-    return [file_digest(Path(text)) for text in texts if Path(text).is_file()]
 
 
 def find_source(feed: Feed, settings: Settings, where: str) -> Source:
@@ -151,7 +105,7 @@ def resolve(pilot: Pilot, path: Path) -> None:
         if is_followed(feed):
             faults.extend(f"feeds.{number}: {fault}" for fault in stream_faults(feed))
         if known("analytic", feed.analytic, FOLLOWERS if is_followed(feed) else ANALYTICS):
-            valid = _parameters(feed)
+            valid = parameters_of(feed)
             for name in feed.params:
                 known(f"feeds.{number}: parameter of {feed.analytic}", name, valid)
             faults.extend(f"feeds.{number}: {fault}" for fault in arguments_of(feed, pilot.timezone)[1])
@@ -159,42 +113,6 @@ def resolve(pilot: Pilot, path: Path) -> None:
         faults.append(f"outcome.contract is '{pilot.outcome.contract}'; expected the contract of a feed; correct it")
     if faults:
         raise PilotError("\n".join(f"{path}: {fault}" for fault in faults))
-
-
-def _analytic(feed: Feed) -> Callable[..., Any]:
-    return FOLLOWERS[feed.analytic] if is_followed(feed) else ANALYTICS[feed.analytic]
-
-
-def _parameters(feed: Feed) -> dict[str, inspect.Parameter]:
-    """The parameters of a feed's analytic that a pilot file may give."""
-    found = inspect.signature(_analytic(feed)).parameters
-    ours = ("table", "for_s", "stop")
-    return {name: one for name, one in found.items() if one.kind is one.KEYWORD_ONLY and name not in ours}
-
-
-def arguments_of(feed: Feed, timezone: str) -> tuple[dict[str, Any], list[str]]:
-    """A feed's parameters as its analytic wants them, and what is wrong with them; the time zone is the pilot's."""
-    arguments: dict[str, Any] = {}
-    faults = []
-    for name, parameter in _parameters(feed).items():
-        if name not in feed.params:
-            if name == "timezone":
-                arguments[name] = timezone
-            elif parameter.default is parameter.empty:
-                faults.append(f"parameter '{name}' of {feed.analytic} is missing; add it to params")
-            continue
-        try:
-            arguments[name] = TypeAdapter(_hint(_analytic(feed), parameter)).validate_python(feed.params[name])
-        except ValidationError as error:
-            fault = error.errors()[0]
-            faults.append(wrong_value(f"parameter '{name}' of {feed.analytic}", fault["input"], fault["msg"]))
-    return arguments, faults
-
-
-def _hint(analytic: Callable[..., Any], parameter: inspect.Parameter) -> Any:
-    """The type of one parameter; the others' types need not be importable here."""
-    alone = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
-    return get_type_hints(alone, globalns=inspect.unwrap(analytic).__globals__)[parameter.name]
 
 
 def kept(cache_folder: Path, key: str, build: Callable[[Path], None]) -> Path:
@@ -293,67 +211,6 @@ def analyse(
     return str(kept(Path(cache_folder), key, build))
 
 
-def judge_table(
-    connection: Connection,
-    table: str,
-    contract_name: str,
-    folder: Path,
-    repairs: Sequence[dict[str, Any]] = (),
-    *,
-    now: str | None = None,
-    others: Mapping[str, Sequence[str]] | None = None,
-) -> None:
-    """Gate a table; leaves accepted.parquet, quarantined.parquet, judged.parquet, check.json and expectations.json.
-
-    Args:
-        connection: Connection from `memory` that holds the table; it can reach nothing outside `folder` afterwards.
-        table: The table.
-        contract_name: The contract it is judged by.
-        folder: Where results are left.
-        repairs: Repaired rows that take the place of those they were made from before the table is judged.
-        now: Instant at which service levels are judged, ISO 8601 with its offset; those that need one are skipped without.
-        others: `contract.table` -> folders of the steps that hold the rows which relationships look up.
-    """
-    from data_contracts.contract import load_contract
-    from data_contracts.gate import check
-    from data_contracts.rows.readmit import Repair, apply_repairs
-
-    contract = load_contract(contract_name)
-    lost: list[int] = []
-    if repairs:
-        found = apply_repairs(connection, table, contract, [Repair(**one) for one in repairs], into="repaired")
-        table, lost = "repaired", [repair.source_row for repair in found]
-    views = {name: f"looked_up_{number}" for number, name in enumerate(others or {})}
-    for name, view in views.items():
-        files = ", ".join(f"'{place}/accepted.parquet'" for place in (others or {})[name])
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS FROM read_parquet([{files}], union_by_name = true)")
-    at = datetime.fromisoformat(now) if now is not None else None
-    shut_in(connection, folder, *(place for places in (others or {}).values() for place in places))
-    report = check(
-        connection, table, contract, accepted="accepted", quarantined="quarantined", now=at, others=views, copied=False
-    )
-    for name in ("accepted", "quarantined"):
-        connection.execute(f"COPY {name} TO '{folder / name}.parquet' (FORMAT parquet, COMPRESSION zstd)")
-    connection.execute(f"COPY {table} TO '{folder}/judged.parquet' (FORMAT parquet, COMPRESSION zstd)")
-    document = report.to_dict() | {"repairs": len(repairs), "repairs_not_applied": lost}
-    if contract.custom.get("testbed.publication") == "open":
-        document["rows_digest"] = rows_digest(connection, "accepted")
-    (folder / "check.json").write_text(json.dumps(document), encoding="utf-8")
-    (folder / "expectations.json").write_text(json.dumps(report.expectations, default=str), encoding="utf-8")
-
-
-def rows_digest(connection: Connection, table: str) -> list[int]:
-    """Digest of a table's rows in any order; the digests of two parts add up to that of the whole.
-
-    It tells whether rows were changed, added or lost since; it does not withstand someone who can write digests as well.
-    """
-    row = connection.execute(
-        "SELECT count(*), coalesce(sum(md5_number_lower(t::VARCHAR)::HUGEINT), 0)::VARCHAR, "
-        f"coalesce(sum(md5_number_upper(t::VARCHAR)::HUGEINT), 0)::VARCHAR FROM {table} AS t"
-    ).fetchone()
-    return [int(part) for part in row or ()]
-
-
 def contract_digest(name: str) -> str:
     """SHA-256 of a contract's file.
 
@@ -364,8 +221,3 @@ def contract_digest(name: str) -> str:
     if name not in files:
         raise ContractError(f"contract '{name}' is unknown; expected one of {', '.join(sorted(files))}")
     return file_digest(files[name])
-
-
-def report_of(folder: Path) -> dict[str, Any]:
-    """The gate's report in a step's folder."""
-    return dict(json.loads((folder / "check.json").read_text(encoding="utf-8")))

@@ -11,19 +11,26 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, Queue
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from analytics import FOLLOWERS
+from analytics.compaction import compact
 from analytics.lake import Connection, append_live, memory
 from analytics.video.count import write_rows
 from analytics.video.sources.streams import public_name
 from experiments.pilot import Feed, Pilot, PilotError
 from experiments.plan import Deviation
 from experiments.settings import Settings
-from flows.feeds import Source, arguments_of, digest_of, judge_table, kept, report_of, with_model
+from flows.compact import compacted_daily
+from flows.context import plan_end
+from flows.digests import digest_of
+from flows.feeds import Source, kept
+from flows.judged_table import judge_table, report_of
+from flows.parameters import arguments_of, with_model
 from flows.stopping import stopped_by_signals
 from flows.stream_feeds import is_followed
 
@@ -64,7 +71,7 @@ def follow_pilot(
     stop: threading.Event,
     progress: Callable[[str], None],
 ) -> tuple[int, bool]:
-    """Follow all streams of a pilot; returns how many intervals went into the lake, and whether it was told to stop.
+    """Follow all streams of a pilot, at most to the end of its plan.
 
     Args:
         connection: From `open_lake`.
@@ -75,6 +82,9 @@ def follow_pilot(
         stop: When set, as by Ctrl-C, what has come is counted and published, and following ends.
         progress: Called with a line for each interval.
 
+    Returns:
+        How many intervals went into the lake, and whether it was told to stop.
+
     Raises:
         PilotError: A stream has no address, or another process follows this pilot.
         SourceError: A stream cannot be used.
@@ -82,6 +92,8 @@ def follow_pilot(
     streams = [(number, feed) for number, feed in enumerate(pilot.feeds) if is_followed(feed)]
     addresses = {number: address_of(feed.sources[0], settings, where) for number, feed in streams}
     came: Queue[tuple[int, Rows | _Over]] = Queue()
+    until = plan_end(pilot)
+    for_s = min(for_s, (until - datetime.now(UTC)).total_seconds())
 
     def watch(number: int, feed: Feed) -> None:
         over = _Over()
@@ -93,7 +105,7 @@ def follow_pilot(
             over = _Over(error)
         came.put((number, over))
 
-    with _alone(pilot.id, settings.home), stopped_by_signals(stop):
+    with _alone(pilot.id, settings.home), stopped_by_signals(stop), compacted_daily(connection, progress):
         import data_contracts.expectations  # noqa: F401  # takes seconds: not when the first interval waits
 
         threads = [threading.Thread(target=watch, args=one, name=f"feed {one[0]}", daemon=True) for one in streams]
@@ -111,9 +123,9 @@ def follow_pilot(
                     failed = failed or item.error
                     if item.error is not None:
                         stop.set()
-                elif _let_in(connection, pilot, number, item):
+                elif _starts_at(item) < until and _let_in(connection, pilot, number, item):
                     published += 1
-                    progress(f"{pilot.id}: interval {item[0][4]} of {public_name(pilot.feeds[number].sources[0])}")
+                    progress(f"{pilot.id}: interval {_starts_at(item)} of {public_name(pilot.feeds[number].sources[0])}")
             told_to_stop = stop.is_set()
         finally:
             stop.set()
@@ -121,6 +133,8 @@ def follow_pilot(
                 thread.join()
     if failed is not None:
         raise failed
+    if not told_to_stop:
+        compact(connection, datetime.now(UTC))
     return published, told_to_stop
 
 
@@ -170,6 +184,12 @@ def collected(connection: Connection, pilot: Pilot, number: int, settings: Setti
         connection.execute(f"COPY followed TO '{folder}/accepted.parquet' (FORMAT parquet, COMPRESSION zstd)")
 
     return Source(name, str(kept(settings.cache, digest, build)), digest)
+
+
+def _starts_at(rows: Rows) -> datetime:
+    start_at = rows[0][4]
+    assert isinstance(start_at, datetime)
+    return start_at
 
 
 def _let_in(connection: Connection, pilot: Pilot, number: int, rows: Rows) -> bool:

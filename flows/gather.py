@@ -12,9 +12,12 @@ from data_contracts.contract import load_contract
 from experiments.pilot import Pilot
 from experiments.settings import Settings
 from flows.context import Others, full_name, others_of
-from flows.feeds import Source, analyse, code_version, contract_digest, digest_of, named_files, receive, report_of, with_model
+from flows.digests import code_version, digest_of
+from flows.feeds import Source, analyse, contract_digest, receive
+from flows.judged_table import report_of
 from flows.open_data import open_data, open_data_terms
 from flows.orchestrate import Steps
+from flows.parameters import named_files, with_model
 
 Progress = Callable[[str], None]
 Repairs = dict[str, list[dict[str, Any]]]

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request, Response
 
+HEAD = "page_head.html"
+"""What every page looks like, and the colours of its lines."""
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; img-src 'self' blob: data:; connect-src 'self'; style-src 'unsafe-inline'; "
@@ -32,14 +34,16 @@ def page_app(page: str, token: str) -> FastAPI:
     """An application that answers only below its token; add routes below `/{token}/`.
 
     Args:
-        page: Name of the HTML file beside this module.
+        page: Name of the HTML file beside this module; it gets `HEAD` where it names it.
         token: The random word.
     """
     from fastapi import FastAPI
     from fastapi.responses import HTMLResponse, PlainTextResponse
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    text = (Path(__file__).parent / page).read_text(encoding="utf-8")
+    here = Path(__file__).parent
+    head = (here / HEAD).read_text(encoding="utf-8")  # what all pages look like
+    text = (here / page).read_text(encoding="utf-8").replace(f"<!-- {HEAD} -->\n", head)
 
     @app.middleware("http")
     async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:

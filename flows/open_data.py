@@ -10,7 +10,8 @@ from data_contracts.contract import load_contract
 from data_contracts.privacy.publishable import publishable
 from data_contracts.rows.casting import literal
 from experiments.pilot import Pilot
-from flows.feeds import judge_table, kept
+from flows.feeds import kept
+from flows.judged_table import judge_table
 
 _HOURLY = """
     SELECT site_id, NULL::VARCHAR AS line, road_user, NULL::VARCHAR AS direction,

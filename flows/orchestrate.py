@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -148,7 +149,12 @@ def _start_server() -> None:
     from prefect.server.api.server import SubprocessASGIServer
 
     server = SubprocessASGIServer()
-    starting = threading.Thread(target=server.start, daemon=True)  # returns only when the server answers, seconds later
+
+    def begin() -> None:
+        with suppress(RuntimeError):  # it did not answer in time: said below, where it can be caught
+            server.start()
+
+    starting = threading.Thread(target=begin, daemon=True)  # returns only when the server answers, seconds later
     starting.start()
     while server.server_process is None and starting.is_alive():
         time.sleep(0.01)

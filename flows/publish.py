@@ -15,7 +15,7 @@ from data_contracts.privacy.publishable import publishable, retained
 from data_contracts.rows.casting import literal
 from experiments.pilot import Pilot, PilotError, find_pilot, load_pilot
 from experiments.settings import Settings
-from flows.feeds import rows_digest
+from flows.judged_table import rows_digest
 from flows.open_data import OPEN_DATA, TOTALS, aggregate, open_data_terms
 
 _SAME_CELL = " AND ".join(

@@ -15,7 +15,7 @@ from experiments.plan import Deviation, plan_of
 from experiments.settings import Settings
 from experiments.tracking import Dataset, Record, finish, log_run
 from flows.check_reports import run_pages
-from flows.feeds import code_version
+from flows.digests import code_version
 from flows.gather import Gathered
 from flows.judge import Judgement
 from flows.orchestrate import Steps

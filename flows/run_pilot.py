@@ -18,22 +18,14 @@ from experiments.plan import Deviation, deviations, plan_hash, plan_of
 from experiments.settings import Settings
 from experiments.tracking import finish
 from flows.audited import of_feed
-from flows.context import Others, judged_at, order_of, published_for
-from flows.feeds import (
-    Source,
-    code_version,
-    contract_digest,
-    digest_of,
-    find_source,
-    named_files,
-    resolve,
-    sweep,
-    with_model,
-)
+from flows.context import Others, judged_at, order_of, plan_end, published_for
+from flows.digests import code_version, digest_of
+from flows.feeds import Source, contract_digest, find_source, resolve, sweep
 from flows.follow import collected, follow_pilot, followed
 from flows.gather import Progress, Repairs, gather, step_names
 from flows.judge import judge
 from flows.orchestrate import Directly, Steps, by_prefect
+from flows.parameters import named_files, with_model
 from flows.quarantine import repairs_of
 from flows.record import record_run
 from flows.stream_feeds import is_followed, refuse_twins
@@ -57,7 +49,8 @@ def run_pilot(
         orchestrated: By Prefect; otherwise each step runs directly in this process.
         now: The instant that counts as now.
         progress: Called with a line for every step.
-        for_s: How long streams are followed before what they brought so far is judged; 0 for not at all. [s]
+        for_s: How long streams are followed before what they brought so far is judged, at most to the end of the plan; 0
+            for not at all. [s]
         stop: Ends the following when set, as Ctrl-C does; nothing is judged then.
 
     Returns:
@@ -76,7 +69,7 @@ def run_pilot(
     refuse_twins(pilot, {i: (source.name, source.digest) for i, source in read.items()}, str(path))
     started = now or datetime.now(UTC)
     with open_lake(settings.catalog, settings.lake_files) as connection:
-        if len(read) < len(pilot.feeds) and for_s > 0:
+        if len(read) < len(pilot.feeds) and for_s > 0 and started < plan_end(pilot):
             locked, changes = _lock(connection, pilot, started)
             intervals, told_to_stop = follow_pilot(
                 connection, pilot, settings, str(path), for_s=for_s, stop=stop or Event(), progress=progress

@@ -6,12 +6,14 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from analytics.video.counting import Counting, check_inside, check_road_users, prime
-from analytics.video.counts import ANY, Counts
+from analytics.video.counting import check_inside, prime
+from analytics.video.counts import Counts
 from analytics.video.measures.lines import Crossing, Line
+from analytics.video.options import AS_USUAL, CountOptions
 from analytics.video.source import SourceError, open_source
 from analytics.video.sources.streams import is_stream, public_name
 
@@ -27,49 +29,34 @@ if TYPE_CHECKING:
 def count_source(
     source: str,
     lines: Sequence[Line],
+    options: CountOptions = AS_USUAL,
     *,
-    detector: str = "motion",
-    road_users: Sequence[str] = (ANY,),
-    frame_rate: float | None = None,
     on_frame: Callable[[int, int | None, Sequence[Track]], None] | None = None,
     preview: str | None = None,
-    tracker: str = "own",
-    anchor: str = "foot",
     on_start: Callable[[tuple[int, int]], None] | None = None,
     on_crossing: Callable[[Crossing, Track], None] | None = None,
     watch: Callable[[Frame, Sequence[Track], Detections], None] | None = None,
     filled: str | None = None,
     models: Path | None = None,
-    gate: str = "off",
-    tiling: int = 1,
-    class_agnostic: bool = False,
 ) -> Counts:
     """Count the crossings of lines in a video, frame by frame; no frame is kept or written.
 
     Args:
         source: Path of a video, or a rendered scene (see `source.open_source`).
         lines: Lines with different names.
-        detector: `motion` (knows only the road user `any`), or the path of an ONNX model.
-        road_users: Classes to count; `any` counts all together.
-        frame_rate: Frames per second to believe instead of what the file says. [1/s]
+        options: Detector, road users, tracker and the like.
         on_frame: Called after each frame with its index, the number of frames declared (or None) and the living tracks.
         preview: Path of a video to write, with lines, boxes and paths on blank ground.
-        tracker: `own`, or `bytetrack`, `ocsort` or `botsort` of the library `trackers`.
-        anchor: Point of a box that is counted: `foot` (where it touches the ground) or `centre`.
         on_start: Called once with the width and height of the frames, before the first is counted. [px]
         on_crossing: Called for each crossing with its track.
         watch: Called after each frame with the frame, the living tracks and all that was found; it must not keep the picture.
         filled: Warning that stands in every picture; with it the preview is the video itself with road users painted over.
         models: Folder of installed models, by whose names the detector may be called.
-        gate: `motion` lets a network look only where and when something moves.
-        tiling: Tiles across the frame at which a network looks besides the whole; 1 for none.
-        class_agnostic: Take whatever a network detects as a road user of class `any`.
 
     Raises:
         SourceError: The source, a line, the detector or a road user cannot be used.
     """
     from analytics.video.blur import FilledWriter
-    from analytics.video.detect import make_detector
     from analytics.video.privacy import PreviewWriter, forbid_core_dumps
 
     if is_stream(source):
@@ -79,19 +66,11 @@ def count_source(
     began = time.perf_counter()
     forbid_core_dumps()
     with ExitStack() as stack:
-        opened = stack.enter_context(open_source(source, frame_rate=frame_rate))
+        opened = stack.enter_context(open_source(source, frame_rate=options.frame_rate))
         lines = [line.fit(opened.size) for line in lines]
         for line in lines:
             check_inside(line, opened.size)
-        find = make_detector(
-            detector,
-            frame_rate=opened.frame_rate,
-            models=models,
-            gate=gate,
-            tiling=tiling,
-            class_agnostic=class_agnostic,
-        )
-        check_road_users(road_users, detector, find)
+        find = options.make_detector(opened.frame_rate, models)
         writer = painter = None
         if preview is not None and filled is not None:
             painter = stack.enter_context(FilledWriter(preview, opened.size, opened.frame_rate, lines, filled))
@@ -100,7 +79,7 @@ def count_source(
         prime(find, opened)
         if on_start is not None:
             on_start(opened.size)
-        counting = Counting(find, lines, tracker=tracker, anchor=anchor, frame_rate=opened.frame_rate, on_crossing=on_crossing)
+        counting = options.counting(find, lines, opened.frame_rate, on_crossing)
         for frame in opened:
             tracks = counting.see(frame)
             if writer is not None:
@@ -114,8 +93,8 @@ def count_source(
         return Counts(
             source=source,
             lines=tuple(lines),
-            road_users=tuple(road_users),
-            detector=detector,
+            road_users=tuple(options.road_users),
+            detector=options.detector,
             events=counting.events(),
             frames=opened.frames_read,
             frame_rate=opened.frame_rate,
@@ -126,13 +105,7 @@ def count_source(
             frames_lost=opened.frames_lost,
             losses=opened.losses,
             size=opened.size,
-            options=(
-                ("tracker", tracker),
-                ("anchor", anchor),
-                ("gate", gate),
-                ("tiling", tiling),
-                ("class_agnostic", class_agnostic),
-            ),
+            options=tuple(asdict(options).items()),
         )
 
 
@@ -145,14 +118,7 @@ def count_crossings(
     started_at: datetime,
     lines: Sequence[str | Mapping[str, object]],
     interval_s: int = 15,
-    detector: str = "motion",
-    road_users: Sequence[str] = (ANY,),
-    frame_rate: float | None = None,
-    tracker: str = "own",
-    anchor: str = "foot",
-    gate: str = "off",
-    tiling: int = 1,
-    class_agnostic: bool = False,
+    options: CountOptions = AS_USUAL,
 ) -> None:
     """Count crossings per interval into a table of the contract `counts_by_interval`.
 
@@ -170,14 +136,7 @@ def count_crossings(
             `lines.read_line`), or YAML files that were drawn.
         interval_s: Length of an interval. Intervals lie on the clock (quarter hours, minutes) where a whole number of
             them makes a day; otherwise the first starts at `started_at`. [s]
-        detector: `motion`, or the path of an ONNX model.
-        road_users: Classes to count.
-        frame_rate: Frames per second to believe instead of what the file says. [1/s]
-        tracker: Name of the tracker, see `trackers.make_tracker`.
-        anchor: Point of a box that is counted: `foot` or `centre`.
-        gate: `motion` lets a network look only where and when something moves.
-        tiling: Tiles across the frame at which a network looks besides the whole; 1 for none.
-        class_agnostic: Take whatever a network detects as a road user of class `any`.
+        options: Detector, road users, tracker and the like.
 
     Raises:
         SourceError: A parameter, the source, a line or the detector cannot be used.
@@ -192,18 +151,7 @@ def count_crossings(
         raise SourceError(f"{source}: lines is '[]'; expected at least 1 line; add NAME=x1,y1,x2,y2")
     from analytics.video.formats.drawn import lines_of
 
-    counts = count_source(
-        source,
-        lines_of(lines),
-        detector=detector,
-        road_users=road_users,
-        frame_rate=frame_rate,
-        tracker=tracker,
-        anchor=anchor,
-        gate=gate,
-        tiling=tiling,
-        class_agnostic=class_agnostic,
-    )
+    counts = count_source(source, lines_of(lines), options)
     write_intervals(connection, counts, table=table, site_id=site_id, started_at=started_at, interval_s=interval_s)
 
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from analytics.video.count import count_source
-from analytics.video.counts import ANY, Counts
+from analytics.video.counts import Counts
 from analytics.video.measures.lines import Crossing, read_line
+from analytics.video.options import AS_USUAL, CountOptions
 from analytics.video.source import SourceError
 
 if TYPE_CHECKING:
@@ -27,11 +28,7 @@ def count_crossings_hourly(
     site_id: str,
     started_at: datetime,
     lines: Sequence[str | Mapping[str, object]],
-    detector: str = "motion",
-    road_users: Sequence[str] = (ANY,),
-    frame_rate: float | None = None,
-    tracker: str = "own",
-    anchor: str = "foot",
+    options: CountOptions = AS_USUAL,
 ) -> None:
     """Count the road users of a site per hour of the clock into a table of the contract `counts_hourly`.
 
@@ -45,11 +42,7 @@ def count_crossings_hourly(
         site_id: Site that the camera observes.
         started_at: Instant of the first frame, with a time zone.
         lines: Lines, as for `count_crossings`.
-        detector: `motion`, or the path of an ONNX model.
-        road_users: Classes to count.
-        frame_rate: Frames per second to believe instead of what the file says. [1/s]
-        tracker: Name of the tracker, see `trackers.make_tracker`.
-        anchor: Point of a box that is counted: `foot` or `centre`.
+        options: Detector, road users, tracker and the like.
 
     Raises:
         SourceError: A parameter, the source, a line or the detector cannot be used.
@@ -61,9 +54,7 @@ def count_crossings_hourly(
     if not lines:
         raise SourceError(f"{source}: lines is '[]'; expected at least 1 line; add NAME=x1,y1,x2,y2")
     read = [read_line(line) for line in lines]
-    counts = count_source(
-        source, read, detector=detector, road_users=road_users, frame_rate=frame_rate, tracker=tracker, anchor=anchor
-    )
+    counts = count_source(source, read, options)
     rows = [(site_id, *row) for row in hourly_rows(counts, started_at)]
     quoted = '"' + table.replace('"', '""') + '"'
     connection.execute(

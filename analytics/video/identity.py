@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from analytics.video.measures.lines import Line
+from analytics.video.options import AS_USUAL
 
 _NOT_COUNTING = {"blur", "clips", "conditions", "drawing", "drawn", "identity", "privacy", "scene", "street"}
 """Modules and rooms beside those that count: a change there changes no count."""
@@ -38,8 +39,8 @@ def _model(detector: str) -> str:
     return digest.hexdigest() if files else ""
 
 
-OPTIONS = {"tracker": "own", "anchor": "foot", "gate": "off", "tiling": 1, "class_agnostic": False}
-"""What else decides a count, as `count.count_source` takes it, and what it usually is."""
+OPTIONS = {name: usual for name, usual in asdict(AS_USUAL).items() if name not in ("detector", "road_users", "frame_rate")}
+"""What else decides a count, by its name in `CountOptions`, and what it usually is."""
 
 
 def counter_of(

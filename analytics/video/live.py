@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from threading import Event
 from typing import TYPE_CHECKING
 
-from analytics.video.counting import Counting, check_inside, check_road_users
+from analytics.video.counting import Counting, check_inside
 from analytics.video.counts import ANY
 from analytics.video.measures.lines import Line, parse_line
+from analytics.video.options import AS_USUAL, CountOptions
 from analytics.video.source import SourceError
 from analytics.video.sources.streams import LATEST_S, PATIENCE_S, Stream, open_stream, public_name
 
@@ -64,11 +65,9 @@ class Interval:
 def follow(
     source: str,
     lines: Sequence[Line],
+    options: CountOptions = AS_USUAL,
     *,
     every_s: int = 60,
-    detector: str = "motion",
-    road_users: Sequence[str] = (ANY,),
-    frame_rate: float | None = None,
     warm_up_s: float = WARM_UP_S,
     patience_s: float = PATIENCE_S,
     for_s: float = math.inf,
@@ -79,10 +78,8 @@ def follow(
     Args:
         source: Address of a stream, or `camera:0`.
         lines: Lines with different names.
+        options: Detector, road users, tracker and the like; the frame rate, where it should not be measured.
         every_s: Length of an interval; intervals start at whole multiples of it in UTC. [s]
-        detector: `motion` (knows only the road user `any`), or the path of an ONNX model.
-        road_users: Classes to count; `any` counts all together.
-        frame_rate: Frames per second, where it should not be measured. [1/s]
         warm_up_s: Length of the start in which `motion` learns the street. [s]
         patience_s: How long the first frame is waited for. [s]
         for_s: How long to follow. [s]
@@ -95,7 +92,6 @@ def follow(
     Raises:
         SourceError: The stream, a line, the detector or a road user cannot be used.
     """
-    from analytics.video.detect import make_detector
     from analytics.video.privacy import forbid_core_dumps
 
     if every_s < 1 or 86400 % every_s:
@@ -104,16 +100,15 @@ def follow(
         )
     stop = stop or Event()
     forbid_core_dumps()
-    with open_stream(source, frame_rate=frame_rate, patience_s=patience_s) as stream:
+    with open_stream(source, frame_rate=options.frame_rate, patience_s=patience_s) as stream:
         for line in lines:
             check_inside(line, stream.size)
-        find = make_detector(detector, frame_rate=stream.frame_rate)
-        check_road_users(road_users, detector, find)
+        find = options.make_detector(stream.frame_rate)
         until_s = stream.now_s() + for_s
         _warm_up(find, stream, warm_up_s, stop)
         stream.begin()
-        cells = [(ln.name, way, user) for ln in lines for way in (ln.to_right, ln.to_left) for user in road_users]
-        yield from _intervals(stream, Counting(find, lines), cells, every_s, until_s, stop)
+        cells = [(ln.name, way, user) for ln in lines for way in (ln.to_right, ln.to_left) for user in options.road_users]
+        yield from _intervals(stream, options.counting(find, lines, stream.frame_rate), cells, every_s, until_s, stop)
 
 
 def follow_crossings(
@@ -122,9 +117,7 @@ def follow_crossings(
     site_id: str,
     lines: Sequence[str],
     interval_s: int = 60,
-    detector: str = "motion",
-    road_users: Sequence[str] = (ANY,),
-    frame_rate: float | None = None,
+    options: CountOptions = AS_USUAL,
     warm_up_s: float = WARM_UP_S,
     for_s: float,
     stop: Event,
@@ -136,9 +129,7 @@ def follow_crossings(
         site_id: Site that the camera observes.
         lines: Lines as `NAME=x1,y1,x2,y2[,name_to_right,name_to_left]`.
         interval_s: Length of an interval. [s]
-        detector: `motion`, or the path of an ONNX model.
-        road_users: Classes to count.
-        frame_rate: Frames per second, where it should not be measured. [1/s]
+        options: Detector, road users, tracker and the like; the frame rate, where it should not be measured.
         warm_up_s: Length of the start in which `motion` learns the street. [s]
         for_s: How long to follow. [s]
         stop: Ends it when set.
@@ -154,10 +145,8 @@ def follow_crossings(
     found = follow(
         source,
         [parse_line(line) for line in lines],
+        options,
         every_s=interval_s,
-        detector=detector,
-        road_users=road_users,
-        frame_rate=frame_rate,
         warm_up_s=warm_up_s,
         for_s=for_s,
         stop=stop,

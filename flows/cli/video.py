@@ -56,30 +56,36 @@ def count(
     """Count crossings of lines in one video; no picture is kept. A stream's intervals are printed as they close."""
     settings = settings_of_run()
     from analytics.video.onnx.installed import as_file
+    from analytics.video.options import CountOptions
     from analytics.video.sources.streams import is_stream
     from flows.count_stream import count_stream
     from flows.count_video import count_video
 
-    detector = as_file(detector, settings.models)
-    users = [name.strip() for name in road_users.split(",")]
+    options = CountOptions(
+        detector=as_file(detector, settings.models),
+        road_users=[name.strip() for name in road_users.split(",")],
+        frame_rate=frame_rate,
+        tracker=tracker,
+        anchor=anchor,
+        gate=gate,
+        tiling=tiling,
+        class_agnostic=class_agnostic,
+    )
     given = [*(line or []), *([str(lines)] if lines is not None else [])]
     if is_stream(source):
         files = [events, tracks, preview]
-        count_stream(source, given, every_s=every, follow_for=follow_for, files=files, detector=detector,
-                     road_users=users, frame_rate=frame_rate)  # fmt: skip
+        count_stream(source, given, options, every_s=every, follow_for=follow_for, files=files)
         return FINE
     warning = None
     if filled:
         from flows.blur import warning_of
 
-        warning = warning_of(settings, detector)
+        warning = warning_of(settings, options.detector)
         print(f"warning: {warning}", file=sys.stderr)
     document = count_video(
         source,
         given,
-        detector=detector,
-        road_users=users,
-        frame_rate=frame_rate,
+        options,
         events=events,
         tracks=tracks,
         preview=preview,
@@ -88,11 +94,6 @@ def count(
         site=site,
         filled=warning,
         models=settings.models,
-        gate=gate,
-        tiling=tiling,
-        class_agnostic=class_agnostic,
-        tracker=tracker,
-        anchor=anchor,
         zones=zone or (),
         turning=turning,
         speed=speed or (),

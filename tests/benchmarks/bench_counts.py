@@ -18,6 +18,7 @@ from scipy.optimize import linear_sum_assignment
 from analytics.video.count import count_source
 from analytics.video.formats.detections import count_detections
 from analytics.video.measures.lines import Crossing, Line, parse_line
+from analytics.video.options import CountOptions
 
 DATA = Path(__file__).parents[3] / "shared/data"
 PETS = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
@@ -42,7 +43,7 @@ def pets(detector: str) -> None:
     """PETS 2009 S2.L1: three vertical lines, 86 crossings."""
     with (DATA / "pets09-s2l1/crossings_from_gt.csv").open(encoding="utf-8") as stream:
         truth = Counter((row["line"], DIRECTIONS[row["direction"]]) for row in csv.DictReader(stream) if row["line"][0] == "x")
-    counts = count_source(str(PETS), PETS_LINES, detector=detector, frame_rate=7)
+    counts = count_source(str(PETS), PETS_LINES, CountOptions(detector=detector, frame_rate=7))
     found = Counter((event.line, event.direction) for event in counts.events)
     wrong = {f"{line} {direction}": found[line, direction] - number for (line, direction), number in truth.items()}
     show("pets", detector, wrong=sum(map(abs, wrong.values())), crossings=truth.total(), by_cell=wrong, wall_s=counts.wall_s)
@@ -54,7 +55,9 @@ def clips(detector: str) -> None:
         rows = list(csv.DictReader(stream))
     sums = {direction: Counter[str]() for direction in ("up", "down")}
     for clip in sorted({row["clip"] for row in rows}):
-        counts = count_source(str(DATA / f"tfl-jamcam/clips/{clip}.mp4"), [parse_line(CLIP_LINE)], detector=detector)
+        counts = count_source(
+            str(DATA / f"tfl-jamcam/clips/{clip}.mp4"), [parse_line(CLIP_LINE)], CountOptions(detector=detector)
+        )
         for direction, total in sums.items():
             truth = [row for row in rows if row["clip"] == clip and row["direction"] == direction]
             events = [event for event in counts.events if event.direction == direction]

@@ -29,6 +29,7 @@ from analytics.video.measures.lines import parse_line
 from analytics.video.onnx.decode import decode
 from analytics.video.onnx.session import load_graph, open_session, usable_threads
 from analytics.video.onnx.suppress import suppress
+from analytics.video.options import CountOptions
 from analytics.video.scene import street
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -98,7 +99,7 @@ def wrong(tally: Tally, truth: Tally, more: Tally) -> int:
 def ours(case: Case, video: Path, gate: str) -> Tally:
     """Our whole pipeline."""
     lines = [parse_line(line) for line in case.lines]
-    counts = count_source(str(video), lines, detector=str(MODEL), frame_rate=case.frame_rate, gate=gate)
+    counts = count_source(str(video), lines, CountOptions(detector=str(MODEL), frame_rate=case.frame_rate, gate=gate))
     return dict(Counter((event.line, event.direction) for event in counts.events))
 
 

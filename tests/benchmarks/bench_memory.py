@@ -14,6 +14,7 @@ from pathlib import Path
 
 from analytics.video.count import count_source
 from analytics.video.measures.lines import parse_line
+from analytics.video.options import CountOptions
 from analytics.video.tracking.track import Track
 
 PETS = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
@@ -31,7 +32,9 @@ def main(detector: str = "motion", frames: int = HOUR) -> None:
             if index % 100 == 0:
                 taken[index] = _resident_mib("VmRSS")
 
-        counts = count_source(source, [parse_line("middle=384,0,384,576")], detector=detector, frame_rate=7, on_frame=look)
+        counts = count_source(
+            source, [parse_line("middle=384,0,384,576")], CountOptions(detector=detector, frame_rate=7), on_frame=look
+        )
     at = sorted(taken)
     start, middle, end = (taken[min(at, key=lambda i: abs(i - share * counts.frames))] for share in (0.05, 0.5, 1.0))
     peak = _resident_mib("VmHWM")

@@ -10,6 +10,7 @@ from ratio import compare
 
 from analytics.video.count import count_source
 from analytics.video.measures.lines import parse_line
+from analytics.video.options import CountOptions
 from analytics.video.scene import street
 from analytics.video.source import open_source
 
@@ -29,7 +30,7 @@ def main() -> None:
 
         compare(
             f"count_motion_{'pets' if video == PETS else 'street'}",
-            lambda: count_source(str(video), lines, frame_rate=7),
+            lambda: count_source(str(video), lines, CountOptions(frame_rate=7)),
             "reading and decoding alone",
             decode,
             target=round(1 / 0.35, 2),

@@ -12,7 +12,7 @@ from data_contracts import contract as contract_module
 from data_contracts.contract import contracts
 from experiments.pilot import PilotError, load_pilot
 from flows.context import judged_at, order_of, others_of, published_for
-from flows.feeds import judge_table, report_of
+from flows.judged_table import judge_table, report_of
 from tests.flows.conftest import SITES
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

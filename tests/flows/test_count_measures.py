@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from analytics.video.formats.events import read_events
+from analytics.video.options import CountOptions
 from analytics.video.source import SourceError
 from flows.count_video import count_video
 
 LINES = ["west=250,0,250,576,westbound,eastbound", "east=560,0,560,576,westbound,eastbound"]
+AT_7 = CountOptions(frame_rate=7)
 START = "2026-03-02T09:00:00+01:00"
 
 
@@ -32,7 +34,7 @@ def walks(tmp_path: Path) -> str:
 def test_all_measures_at_once(walks: str, tmp_path: Path) -> None:
     heat = tmp_path / "heat.csv"
     document = count_video(
-        walks, LINES, detections=walks, size="768x576", frame_rate=7, zones=["middle=300,0,500,0,500,576,300,576"],
+        walks, LINES, detections=walks, size="768x576", options=AT_7, zones=["middle=300,0,500,0,500,576,300,576"],
         turning=True, speed=["west,east,31"], heatmap=str(heat),
     )  # fmt: skip
     assert [row["crossings"] for row in document["counts"]] == [1, 7, 0, 6]
@@ -64,7 +66,7 @@ def test_all_measures_at_once(walks: str, tmp_path: Path) -> None:
 
 def test_speed_on_measured_ground(walks: str) -> None:
     ground = ["0,0,0,0", "700,0,70,0", "700,500,70,50", "0,500,0,50"]  # 10 px to the metre everywhere
-    document = count_video(walks, LINES, detections=walks, size="768x576", frame_rate=7, ground=ground)
+    document = count_video(walks, LINES, detections=walks, size="768x576", options=AT_7, ground=ground)
     assert len(document["speeds"]) == 14
     assert [speed["speed_kmh"] for speed in document["speeds"][:8]] == pytest.approx([7 * 3.6] * 8, rel=0.05)
 
@@ -72,7 +74,7 @@ def test_speed_on_measured_ground(walks: str) -> None:
 def test_exports(walks: str, tmp_path: Path) -> None:
     names = {"opendatacam_csv": "o.csv", "opendatacam_json": "o.json", "otanalytics": "t.json", "supervision": "s.csv"}
     count_video(
-        walks, LINES, detections=walks, size="768x576", frame_rate=7, started_at=START,
+        walks, LINES, detections=walks, size="768x576", options=AT_7, started_at=START,
         exports=[f"{form}={tmp_path / name}" for form, name in names.items()],
     )  # fmt: skip
     assert not list(tmp_path.glob("*.part"))
@@ -99,13 +101,13 @@ def test_exports(walks: str, tmp_path: Path) -> None:
         ({"exports": ["otanalytics=a.json"]}, "add --started-at"),
         ({"exports": ["otanalytics=a.json"], "started_at": "2026-03-02"}, "expected an instant with its zone"),
         ({"size": None}, "add --size"),
-        ({"frame_rate": None}, "expected 0.1 to 1000"),
-        ({"tracker": "magic"}, "tracker 'magic' is unknown"),
+        ({"options": CountOptions()}, "expected 0.1 to 1000"),
+        ({"options": CountOptions(frame_rate=7, tracker="magic")}, "tracker 'magic' is unknown"),
     ],
 )
 def test_bad_wishes_are_refused_and_leave_no_file(walks: str, tmp_path: Path, given: dict[str, object], message: str) -> None:
     before = sorted(tmp_path.iterdir())
-    arguments = {"detections": walks, "size": "768x576", "frame_rate": 7, "tracks": str(tmp_path / "tracks.txt"), **given}
+    arguments = {"detections": walks, "size": "768x576", "options": AT_7, "tracks": str(tmp_path / "tracks.txt"), **given}
     with pytest.raises(SourceError, match=message):
         count_video(walks, LINES, **arguments)  # wrong on purpose
     assert sorted(tmp_path.iterdir()) == before

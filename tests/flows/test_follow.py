@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import wraps
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from tests.analytics.video.sources.test_files import write
 from tests.analytics.video.test_live import EVERY_S, RATE, Bright, walker
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+TODAY = datetime.now(UTC).date()
 KEY = "interval_start_at, site_id, line, direction, road_user"
 
 
@@ -38,7 +39,7 @@ class Plaza:
     def __init__(self, bed) -> None:
         self.settings = replace(bed.settings, streams={})
         self.document = {**bed.document, "id": "plaza", "method": "descriptive", "beside": [], "before": []}
-        self.document |= {"after": [date(2026, 1, 1), date(2026, 12, 31)], "sites": {"treated": ["plaza"]}}
+        self.document |= {"after": [date(2026, 1, 1), TODAY + timedelta(days=2)], "sites": {"treated": ["plaza"]}}
         self.document |= {"outcome": {"contract": "counts_by_interval", "column": "crossings"}}
         self.document["succeeds_if"] = {"uptime_above": 0.5}
         self.params = {"site_id": "plaza", "interval_s": EVERY_S, "lines": ["gate=80,0,80,60,westbound,eastbound"]}
@@ -139,6 +140,27 @@ def test_what_the_gate_refuses_is_kept_and_not_published(plaza, monkeypatch):
     assert document["status"] == "stopped"  # a broken must rule stops the judgement, not the following
     refused = plaza.rows("SELECT run_id, rules FROM lake.quarantine")
     assert sorted(refused) == sorted((run, ["crossings.minimum"]) for run in ("live", document["run_id"]))
+
+
+def test_following_ends_with_the_plan_and_what_comes_later_is_not_let_in(plaza, monkeypatch):
+    asked = []
+
+    @wraps(FOLLOWERS["count_crossings"])
+    def endless(source, *, site_id, for_s, **_):
+        asked.append(for_s)
+        for day in range(4):
+            at = datetime.combine(TODAY + timedelta(days=day), datetime.min.time(), UTC)
+            yield [(site_id, "gate", "north", "any", at, 60, 3, None, None, 1.0)]
+
+    monkeypatch.setitem(FOLLOWERS, "count_crossings", endless)
+    plaza.settings.streams["plaza"] = "rtsp://camera.example/1"
+    assert plaza.run(float("inf"))["status"] == "published"
+    assert 2 * 86400 < asked[0] <= 3 * 86400
+    assert plaza.rows("SELECT count(*) FROM lake.live_counts") == [(3,)]
+    plaza.document["after"] = [date(2026, 1, 1), date(2026, 1, 31)]
+    plaza.write("stream:plaza")
+    plaza.run(float("inf"))  # over already: judged, not followed
+    assert len(asked) == 1
 
 
 def test_a_failure_of_a_stream_ends_the_run(plaza, monkeypatch):

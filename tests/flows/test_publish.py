@@ -15,7 +15,7 @@ from data_contracts.privacy.budget import RefusalError
 from data_contracts.privacy.publishable import publishable
 from experiments.pilot import find_pilot, load_pilot
 from flows import publish
-from flows.feeds import rows_digest
+from flows.judged_table import rows_digest
 from flows.publish import publish_pilot
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

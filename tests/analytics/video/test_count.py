@@ -15,6 +15,7 @@ from analytics.video.count import count_crossings, count_source
 from analytics.video.counting import Counting
 from analytics.video.detect import Detections, Image
 from analytics.video.measures.lines import Line
+from analytics.video.options import CountOptions
 from analytics.video.scene import street
 from analytics.video.source import Frame, SourceError, open_source
 
@@ -71,11 +72,14 @@ def test_on_frame_sees_tracks_and_no_picture() -> None:
     [
         ({"lines": [Line("far", 900, 0, 900, 576)]}, "line far: '900,0,900,576' lies outside; expected a line in 768x576"),
         ({"lines": [LINES[0], LINES[0]]}, "line west: given '2' times"),
-        ({"detector": "magic"}, "expected motion or the path of a model.onnx"),
-        ({"road_users": ["pedestrian"]}, "motion: road user 'pedestrian' is unknown; expected one of any"),
-        ({"road_users": ["any", "any"]}, "road user 'any' is given 'twice'"),
-        ({"road_users": []}, "expected at least one of any"),
-        ({"frame_rate": 0.0}, "frame rate is '0.0'"),
+        ({"options": CountOptions(detector="magic")}, "expected motion or the path of a model.onnx"),
+        (
+            {"options": CountOptions(road_users=["pedestrian"])},
+            "road user 'pedestrian' is unknown; expected one of any",
+        ),
+        ({"options": CountOptions(road_users=["any", "any"])}, "road user 'any' is given 'twice'"),
+        ({"options": CountOptions(road_users=[])}, "expected at least one of any"),
+        ({"options": CountOptions(frame_rate=0.0)}, "frame rate is '0.0'"),
     ],
 )
 def test_bad_input(given: dict[str, object], message: str) -> None:
@@ -203,7 +207,7 @@ def test_plaza_video_is_counted_well() -> None:
         ("west", "to_right"): 12, ("west", "to_left"): 8, ("middle", "to_right"): 18, ("middle", "to_left"): 14,
         ("east", "to_right"): 19, ("east", "to_left"): 15,
     }  # fmt: skip
-    counts = count_source(str(PLAZA), LINES, frame_rate=7)
+    counts = count_source(str(PLAZA), LINES, CountOptions(frame_rate=7))
     assert (counts.frames, counts.uptime, counts.detector) == (795, 1.0, "motion")
     found = counts.tally()
     assert sum(abs(found[line, direction, "any"] - true) for (line, direction), true in truth.items()) <= 12

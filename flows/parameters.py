@@ -1,0 +1,87 @@
+"""The parameters of a feed: what a pilot file may give its analytic, and the files that they name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from analytics import ANALYTICS, FOLLOWERS
+from analytics.video.formats.drawn import is_drawn
+from analytics.video.onnx.installed import as_file
+from analytics.video.options import CountOptions
+from experiments.faults import wrong_value
+from experiments.pilot import Feed
+from experiments.settings import Settings
+from flows.digests import file_digest
+from flows.stream_feeds import is_followed
+
+_OURS = ("table", "for_s", "stop", "options")
+
+
+def with_model(feed: Feed, settings: Settings) -> Feed:
+    """The feed with its detector's file where the pilot names an installed model."""
+    named = feed.params.get("detector")
+    if not isinstance(named, str) or (file := as_file(named, settings.models)) == named:
+        return feed
+    return feed.model_copy(update={"params": {**feed.params, "detector": file}})
+
+
+def named_files(feed: Feed) -> list[str]:
+    """SHA-256 of each file that a feed's parameters name, drawn lines and a model: another file gives other counts."""
+    texts = [str(text) for text in feed.params.get("lines", ()) if is_drawn(str(text))]
+    texts += [str(feed.params.get("detector", ""))]
+    return [file_digest(Path(text)) for text in texts if Path(text).is_file()]
+
+
+def _analytic(feed: Feed) -> Callable[..., Any]:
+    return FOLLOWERS[feed.analytic] if is_followed(feed) else ANALYTICS[feed.analytic]
+
+
+def parameters_of(feed: Feed) -> dict[str, inspect.Parameter]:
+    """The parameters of a feed's analytic that a pilot file may give: its own, and one for each field of `CountOptions`."""
+    found = inspect.signature(_analytic(feed)).parameters
+    own = {name: one for name, one in found.items() if one.kind is one.KEYWORD_ONLY and name not in _OURS}
+    if "options" not in found:
+        return own
+    hints = get_type_hints(CountOptions)
+    return own | {
+        one.name: inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
+        for one in fields(CountOptions)
+    }
+
+
+def arguments_of(feed: Feed, timezone: str) -> tuple[dict[str, Any], list[str]]:
+    """A feed's parameters as its analytic wants them, and what is wrong with them; the time zone is the pilot's."""
+    arguments: dict[str, Any] = {}
+    faults = []
+    for name, parameter in parameters_of(feed).items():
+        if name not in feed.params:
+            if name == "timezone":
+                arguments[name] = timezone
+            elif parameter.default is parameter.empty:
+                faults.append(f"parameter '{name}' of {feed.analytic} is missing; add it to params")
+            continue
+        try:
+            arguments[name] = TypeAdapter(_hint(_analytic(feed), parameter)).validate_python(feed.params[name])
+        except ValidationError as error:
+            fault = error.errors()[0]
+            faults.append(wrong_value(f"parameter '{name}' of {feed.analytic}", fault["input"], fault["msg"]))
+    if "options" in inspect.signature(_analytic(feed)).parameters:
+        given = {one.name: arguments.pop(one.name) for one in fields(CountOptions) if one.name in arguments}
+        if given:
+            arguments["options"] = CountOptions(**given)
+    return arguments, faults
+
+
+def _hint(analytic: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    """The type of one parameter; the others' types need not be importable here."""
+    if not isinstance(parameter.annotation, str):
+        return parameter.annotation
+    alone = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+    return get_type_hints(alone, globalns=inspect.unwrap(analytic).__globals__)[parameter.name]
