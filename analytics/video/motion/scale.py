@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 _TALLER = 0.3  # weight of a blob above the line: it may hold two people, one below it is rarely less than one
 _EACH = 4.0  # most blobs that one passer-by counts for: one person seen for long tells no more than one seen shortly
-_FIRST = 12  # blobs from which the size of people is taken for known
+_FIRST = 8  # blobs from which the size of people is taken for known
 _WIDE, _WIDER = 1.4, 0.3  # a blob so many times as wide as usual may be two people; its weight
-_USUAL = 22_500.0  # how strongly the usual slope is believed: as four people whose feet lie 38 pixels apart [px2]
+_USUAL = 75_000.0  # how strongly the usual slope is believed: as a dozen people whose feet lie 40 pixels apart [px2]
 
 
 class PersonScale:
