@@ -24,6 +24,7 @@ _LOOK_BACK_S = 0.5  # how often blobs are compared with those of a second ago [s
 _BACK = 2  # a second, in such steps; the background is updated as often
 _MEMORY, _BLINKS = 20, 3  # what has come and gone so often in the last ten seconds, in one place, is a light or a tree
 _NO_SHADOWS = 0.05  # share of what differs below which shadows do not matter
+_STRIDE = 1.0  # how far a body walks from one look to the next at most [body heights]
 _SPECK = 0.15  # share of a body's area below which a blob is ground
 
 
@@ -49,6 +50,8 @@ class MotionDetector:
         self._shadows = 0.1  # share of what differs that is shadow
         self._last: list[tuple[float, float, float, float]] = []
         self._earlier: deque[list[Blob]] = deque(maxlen=_MEMORY)
+        self._walkers: list[int] = []  # a number for each of the latest blobs: the same for one that has walked on
+        self._next_walker = 1
 
     def prime(self, images: Iterable[Image], *, seconds: float = 12.0) -> None:
         """Learn the empty street and the size of people from pictures of the first seconds, read one at a time.
@@ -66,6 +69,7 @@ class MotionDetector:
             self._find(small)
         self._frame_s = usual_s
         self._earlier.clear()
+        self._walkers = []
 
     def __call__(self, image: Image) -> Detections:
         """Find what moves in a BGR picture, shape `(height, width, 3)`."""
@@ -134,7 +138,8 @@ class MotionDetector:
         """Compare the blobs with earlier ones: what travels teaches the scale; what stays or blinks may be no road user."""
         now = len(self._earlier) - _BACK
         before = self._earlier[now] if now >= 0 else []
-        for part, looks in zip(parts, _seen_in(parts, self._earlier), strict=True):
+        walkers = [self._walker(part) for part in parts]
+        for part, walker, looks in zip(parts, walkers, _seen_in(parts, self._earlier), strict=True):
             window = (
                 slice(max(0, int(part.top) - 2), int(part.bottom) + 3),
                 slice(max(0, int(part.left) - 2), int(part.right) + 3),
@@ -146,8 +151,20 @@ class MotionDetector:
             elif sum(look + 1 not in looks for look in looks if look + 1 < len(self._earlier)) >= _BLINKS:
                 self._street.disturb(window, difference, mask)
             elif _is_clear(part, parts, mask) and any(_is_same_body(part, other) for other in before):
-                self.scale.learn(part.bottom, part.bottom - part.top, part.right - part.left)
+                self.scale.learn(part.bottom, part.bottom - part.top, part.right - part.left, walker)
         self._earlier.append(parts)
+        self._walkers = walkers
+
+    def _walker(self, part: Blob) -> int:
+        """Number of whom a blob shows: that of the nearest blob of its size at the latest look, or a new one."""
+        nearest, number = _STRIDE * (part.bottom - part.top), 0
+        for other, walker in zip(self._earlier[-1] if self._earlier else (), self._walkers, strict=True):
+            apart = _apart(part, other)
+            if apart <= nearest and _is_as_large(part, other):
+                nearest, number = apart, walker
+        if not number:
+            number, self._next_walker = self._next_walker, self._next_walker + 1
+        return number
 
     def _people(self, parts: list[Blob], body: MatLike) -> tuple[Float, Float]:
         """Boxes of road users at working size."""
@@ -206,11 +223,17 @@ def _is_clear(part: Blob, parts: list[Blob], mask: MatLike) -> bool:
 
 def _is_same_body(now: Blob, then: Blob) -> bool:
     """Whether a blob may be where another one has walked to: as large, and somewhat beside it."""
+    tall = now.bottom - now.top
+    return _is_as_large(now, then) and 0.25 * tall <= _apart(now, then) <= 2.0 * tall
+
+
+def _is_as_large(now: Blob, then: Blob) -> bool:
+    """Whether two blobs are about as tall and as wide, as one body is while it walks."""
     tall, before = now.bottom - now.top, then.bottom - then.top
     wide, wide_before = now.right - now.left, then.right - then.left
-    across, down = (now.left + now.right - then.left - then.right) / 2, now.bottom - then.bottom
-    return (
-        0.8 <= tall / before <= 1.25
-        and 0.65 <= wide / wide_before <= 1.5
-        and 0.25 * tall <= float(np.hypot(across, down)) <= 2.0 * tall
-    )
+    return 0.8 <= tall / before <= 1.25 and 0.65 <= wide / wide_before <= 1.5
+
+
+def _apart(now: Blob, then: Blob) -> float:
+    """Distance of the feet of two blobs. [px]"""
+    return float(np.hypot((now.left + now.right - then.left - then.right) / 2, now.bottom - then.bottom))
