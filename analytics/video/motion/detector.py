@@ -235,5 +235,5 @@ def _is_as_large(now: Blob, then: Blob) -> bool:
 
 
 def _apart(now: Blob, then: Blob) -> float:
-    """Distance of the feet of two blobs. [px]"""
+    """Distance of the feet of two blobs, in px."""
     return float(np.hypot((now.left + now.right - then.left - then.right) / 2, now.bottom - then.bottom))
