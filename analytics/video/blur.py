@@ -34,7 +34,7 @@ _FILL = (96, 96, 96)
 _NO_LONGER = 1.5  # a hidden road user is covered where it is expected for this long [s]
 _KEPT, _FEW = 2000, 20  # heights that are remembered of each class, and how many must stand near to tell what is usual
 _NEAR = 0.5  # how far apart feet are that stand near each other [heights of the box]
-_TALL, _MOST = 0.9, 2.0  # quantile of the heights nearby that a box is given, at most this many times its own
+_TALL, _MOST = 0.9, 3.0  # quantile of the heights nearby that a box is given, at most this many times its own
 
 Boxes = npt.NDArray[np.float64]
 
