@@ -157,7 +157,7 @@ def split(mask: MatLike, blob: Blob, scale: PersonScale, before: int) -> list[tu
     import cv2
 
     x0, y0, x1, y1 = int(blob.left), int(blob.top), int(blob.right), int(blob.bottom)
-    whole = (mask[y0:y1, x0:x1] > 0).astype(np.uint8)
+    whole = (mask[y0:y1, x0:x1] > 0).view(np.uint8)
     rest = whole.copy()
     feet = np.arange(y1 - y0, 0, -_STEP)
     tall = scale.heights(y0 + feet.astype(np.float64))
@@ -170,8 +170,8 @@ def split(mask: MatLike, blob: Blob, scale: PersonScale, before: int) -> list[tu
     # Corners of each candidate box as places in the table of sums.
     across = x1 - x0 + 1
     upper = np.maximum(feet - tall, 0).round().astype(np.intp)
-    west = np.maximum(centres - wide[:, None] / 2, 0).round().astype(np.intp)
-    east = np.minimum(centres + wide[:, None] / 2, x1 - x0).round().astype(np.intp)
+    half = (wide / 2).round().astype(np.intp)[:, None]
+    west, east = np.maximum(centres - half, 0), np.minimum(centres + half, x1 - x0)
     above, below = across * upper[:, None], across * feet[:, None]
     corners = np.array([below + east, above + east, below + west, above + west])
     expected = (FILL * tall * wide)[:, None]
@@ -200,11 +200,12 @@ def split(mask: MatLike, blob: Blob, scale: PersonScale, before: int) -> list[tu
             if best < least:
                 break
             value += best - least
-            half = float(wide[row]) / 2
+            aside = float(wide[row]) / 2
             x, y = x0 + float(centres[column]), y0 + float(feet[row])
-            cover.append((Blob(x - half, y - float(tall[row]), x + half, y, best), min(1.0, best)))
+            cover.append((Blob(x - aside, y - float(tall[row]), x + aside, y, best), min(1.0, best)))
             rest[upper[row] : feet[row], west[row, column] : east[row, column]] = 0
-            if cv2.countNonZero(rest) < _GAIN_AGAIN * float(expected[-1, 0]):
+            least = _GAIN_AGAIN if number + 1 < before else _GAIN
+            if cv2.countNonZero(rest) < least * float(expected[-1, 0]):  # too little is left for the smallest person
                 break
             gain = inside()
         if value > best_value:
