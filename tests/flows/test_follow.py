@@ -22,6 +22,7 @@ from analytics.video.source import SourceError
 from analytics.video.sources import streams
 from experiments.pilot import PilotError
 from flows import show
+from flows.audit_subject import subject_of
 from flows.run_pilot import run_pilot
 from flows.stopping import seconds
 from tests.analytics.video.camera import camera
@@ -197,6 +198,11 @@ def test_faults_are_found_before_anything_is_followed(plaza, source, feed, messa
     with pytest.raises(PilotError, match=message) as caught:
         plaza.run(1)
     assert "secret" not in str(caught.value)
+
+
+def test_a_stream_of_which_nothing_is_kept_cannot_be_audited(plaza):
+    with pytest.raises(PilotError, match=r"'stream:plaza' is a stream, .* with --site plaza"):
+        subject_of("plaza", plaza.settings)
 
 
 def test_a_stream_has_no_first_instant(plaza):
