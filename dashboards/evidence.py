@@ -67,6 +67,10 @@ def show_intervals(run: Run, pilot: Pilot | None, snapshot: int, say: Words) -> 
     layout.text(say("counts_text", interval=found.interval_s, shown=found.shown_s))
     (st.info if found.audited else st.warning)(say("audited" if found.audited else "not_audited"), icon=":material/fact_check:")
     show_audits(run, say)
+    live = any(
+        "://" in source["name"] or source["name"].startswith(("stream:", "camera:")) for source in run.document["sources"]
+    )
+    st.caption(say("audit_hint", audited="VIDEO --lines FILE.yaml --site SITE" if live else run.pilot_id))
 
     def said(row: dict[str, Any]) -> str:
         if row["crossings"] is not None:

@@ -18,12 +18,14 @@ from analytics.video.identity import counter_of
 from analytics.video.measures.lines import Line
 from analytics.video.options import CountOptions
 from analytics.video.source import SourceError, open_source
+from analytics.video.sources.streams import public_name
 from experiments.audit.records import NO_CLOCK
 from experiments.audit.sample import Population
 from experiments.pilot import PilotError, find_pilot, load_pilot, pilots
 from experiments.settings import Settings
 from flows.feeds import find_source, resolve
 from flows.parameters import with_model
+from flows.stream_feeds import is_followed
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,11 @@ def _subject_of_pilot(name: str, settings: Settings, *, published: bool) -> Subj
     resolve(pilot, path)
     for feed in pilot.feeds:
         if feed.analytic == "count_crossings":
+            if is_followed(feed):
+                raise PilotError(
+                    f"{path}: source '{public_name(feed.sources[0])}' is a stream, of which no picture is kept; expected a "
+                    f"recording; audit a recording of the same street with --site {feed.params.get('site_id')}"
+                )
             given = with_model(feed, settings).params
             started_at = given["started_at"]
             source = "" if published else find_source(feed, settings, str(path)).location

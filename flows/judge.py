@@ -18,6 +18,7 @@ from experiments.pilot import Pilot
 from experiments.plot import effect_png
 from experiments.verdict import Verdict, decide
 from flows.audited import sentence
+from flows.stream_feeds import is_followed
 
 MIN_WEEKS_BEFORE = 8
 """Fewer weeks before the change cannot tell a good comparison from a lucky one."""
@@ -167,7 +168,10 @@ def _describe(connection: Connection, pilot: Pilot, audits: Sequence[dict[str, A
     ).fetchall()
     whole = rows[:-1] if len(rows) > 1 else rows
     counts = [float(row[2]) for row in whole if row[3] >= pilot.outcome.min_day_coverage and row[2] is not None]
-    uptime = sum(float(row[3]) for row in whole) / len(whole) if whole else None
+    expected = len(whole)
+    if whole and any(is_followed(feed) for feed in pilot.feeds):  # while nobody followed, nothing was observed either
+        expected = round((whole[-1][0] - whole[0][0]).total_seconds() / whole[0][1]) + 1
+    uptime = sum(float(row[3]) for row in whole) / expected if whole else None
     effect = descriptive(counts, float(whole[0][1]), pilot.seed) if counts else None
     return Judgement(
         verdict=decide(pilot.succeeds_if, effect, uptime=uptime, audited=sentence(audits)),

@@ -186,7 +186,14 @@ def test_the_plaza_shows_no_small_count_and_says_what_is_not_audited(visit):
     page = visit("?pilot=plaza_crossings")
     text = page.locator("[data-testid=stMain]").inner_text()
     assert "Yes. The camera's picture could be counted for 99.8% of the time." in text
-    for part in ("have not been audited", "Was the camera delivering?", "Money", "innovation@city.example"):
+    for part in (
+        "have not been audited",
+        "testbed audit plaza_crossings --count",
+        "testbed draw VIDEO",
+        "Was the camera delivering?",
+        "Money",
+        "innovation@city.example",
+    ):
         assert part in text, part
     assert not alerts(page)
 

@@ -22,6 +22,7 @@ from analytics.video.source import SourceError
 from analytics.video.sources import streams
 from experiments.pilot import PilotError
 from flows import show
+from flows.audit_subject import subject_of
 from flows.run_pilot import run_pilot
 from flows.stopping import seconds
 from tests.analytics.video.camera import camera
@@ -163,6 +164,19 @@ def test_following_ends_with_the_plan_and_what_comes_later_is_not_let_in(plaza, 
     assert len(asked) == 1
 
 
+def test_time_in_which_nobody_followed_was_not_observed(plaza, monkeypatch):
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+
+    @wraps(FOLLOWERS["count_crossings"])
+    def with_a_gap(source, *, site_id, **_):
+        for minute in (0, 1, 4, 5):  # stopped for two minutes; the last interval is never looked at
+            yield [(site_id, "gate", "north", "any", at.replace(minute=minute), 60, 3, None, None, 1.0)]
+
+    monkeypatch.setitem(FOLLOWERS, "count_crossings", with_a_gap)
+    plaza.settings.streams["plaza"] = "rtsp://camera.example/1"
+    assert "for 60.0% of the time" in plaza.run(1)["answer"]
+
+
 def test_a_failure_of_a_stream_ends_the_run(plaza, monkeypatch):
     plaza.settings.streams["plaza"] = "http://127.0.0.1:9/none"
 
@@ -197,6 +211,11 @@ def test_faults_are_found_before_anything_is_followed(plaza, source, feed, messa
     with pytest.raises(PilotError, match=message) as caught:
         plaza.run(1)
     assert "secret" not in str(caught.value)
+
+
+def test_a_stream_of_which_nothing_is_kept_cannot_be_audited(plaza):
+    with pytest.raises(PilotError, match=r"'stream:plaza' is a stream, .* with --site plaza"):
+        subject_of("plaza", plaza.settings)
 
 
 def test_a_stream_has_no_first_instant(plaza):
