@@ -4,8 +4,8 @@ The rival is the loop that supervision's guide shows: OpenCV reads, the same net
 frame, `trackers.ByteTrackTracker` follows and supervision's `LineZone` counts. Counting errors stand beside the times, and
 so does the processor time, which is steadier on a machine that others use.
 
-`BENCH_SECONDS` shortens the quiet street (3600), `BENCH_RUNS` the number of runs (5), `BENCH_ONLY` names one of pets,
-jamcam, quiet.
+`BENCH_SECONDS` shortens the quiet street (3600), `BENCH_RUNS` is the number of runs (5) after one that does not count, or
+1 without that; `BENCH_ONLY` names one of pets, jamcam, quiet.
 """
 
 from __future__ import annotations
@@ -68,11 +68,12 @@ def measure(case: Case) -> None:
     wall: dict[str, list[float]] = {key: [] for key in works}
     busy: dict[str, list[float]] = {key: [] for key in works}
     errors = {}
-    for number in range(RUNS + 1):
+    warm_ups = int(RUNS > 1)
+    for number in range(RUNS + warm_ups):
         for key, work in works.items():
             started, used = time.perf_counter(), time.process_time()
             tallies = [work(video) for video in case.videos]
-            if number:
+            if number >= warm_ups:
                 wall[key].append(time.perf_counter() - started)
                 busy[key].append(time.process_time() - used)
             errors[key] = sum(map(wrong, tallies, case.truth, case.more))

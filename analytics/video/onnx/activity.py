@@ -11,6 +11,7 @@ Mask = npt.NDArray[np.bool_]
 _ACROSS = 192  # width of the small picture: a far pedestrian of 12 px in a frame of 768 is 3 px wide in it
 _FLOOR, _NOISE = 8.0, 5.0  # what differs by this many grey values, and by so many times the usual difference, has changed
 _TURMOIL = 6.0  # a usual difference above is no noise any more: the camera shakes, or it pours [grey values]
+_SMALLEST = 12  # a road user at its smallest: 12 px by 30 px in a frame of 768 [px of the small picture]
 _SUDDEN = 0.4  # where more than this share of the picture changes at once, it is the light or the camera
 
 
@@ -37,7 +38,7 @@ class Activity:
         """
         import cv2
 
-        step = max(1, image.shape[1] // _ACROSS)
+        step = max(1, round(image.shape[1] / _ACROSS))
         self._now = cv2.blur(np.ascontiguousarray(image[::step, ::step, 1]), (3, 3)).astype(np.uint8, copy=False)
         if self._then is None or self._then.shape != self._now.shape:
             return np.ones(self._now.shape, bool), True
@@ -46,7 +47,20 @@ class Activity:
         difference = cv2.absdiff(self._now, then)
         usual = float(np.median(difference[::4, ::4]))
         changed = np.asarray(difference > _FLOOR + _NOISE * usual)
-        return changed, usual > _TURMOIL or bool(np.count_nonzero(changed) > _SUDDEN * changed.size)
+        unknown = usual > _TURMOIL or bool(np.count_nonzero(changed) > _SUDDEN * changed.size)
+        return cv2.erode(changed.view(np.uint8), np.ones((2, 2), np.uint8)).view(bool), unknown
+
+    def goes_beyond(self, changed: Mask, rims: npt.NDArray[np.float32]) -> bool:
+        """Whether so much has changed outside of rectangles that it may be a road user.
+
+        Args:
+            changed: What has changed in the latest frame.
+            rims: Rectangles x1, y1, x2, y2 as shares of the picture's sides, shape `(n, 4)`.
+        """
+        beyond = changed.copy()
+        for rows, columns in self._slices(rims):
+            beyond[rows, columns] = False
+        return bool(np.count_nonzero(beyond) >= _SMALLEST)
 
     def looked(self, rims: npt.NDArray[np.float32] | None = None) -> None:
         """Say where the network has looked at the latest frame.
@@ -57,6 +71,11 @@ class Activity:
         if rims is None or self._then is None:
             self._then = self._now
             return
+        for rows, columns in self._slices(rims):
+            self._then[rows, columns] = self._now[rows, columns]
+
+    def _slices(self, rims: npt.NDArray[np.float32]) -> list[tuple[slice, slice]]:
+        """Rows and columns of the small picture that rectangles cover."""
         height, width = self._now.shape
-        for x1, y1, x2, y2 in np.rint(rims * np.array([width, height] * 2)).astype(int).tolist():
-            self._then[max(0, y1) : y2, max(0, x1) : x2] = self._now[max(0, y1) : y2, max(0, x1) : x2]
+        corners = np.clip(np.rint(rims * np.array([width, height] * 2)), 0, None).astype(int).tolist()
+        return [(slice(y1, y2), slice(x1, x2)) for x1, y1, x2, y2 in corners]

@@ -9,10 +9,12 @@ from analytics.video.detect import Detections, Float, Image
 from analytics.video.onnx.activity import Activity
 from analytics.video.onnx.decode import Found
 from analytics.video.onnx.detector import OnnxDetector, Placed
-from analytics.video.onnx.mosaic import Part, bring_back, compose, is_at_rim, pack, parts_of
+from analytics.video.onnx.mosaic import Part, bring_back, compose, covers, is_at_rim, pack, parts_of
 from analytics.video.onnx.network import STEP
 
-_LOOK_S = 0.12  # between two looks: a car at 50 km/h moves less than half its length
+_STEP = 0.25  # who has gone no farther since the last look is followed without one [box's longer side]
+_LOOK_S = 0.1  # between two looks at the least, on average: a car at 50 km/h moves less than a third of its length
+_CALM_S = 0.3  # between two looks at the most while something moves: a walker moves a quarter of the height
 _FULL_S = 2.0  # between two looks at the whole frame while something is in it
 _IDLE_S = 10.0  # the same while nothing moves: a second look at the same picture has nothing to tell
 _WORTH = 0.4  # a mosaic of more than this share of the whole frame is not worth its seams
@@ -28,7 +30,8 @@ _NOTHING: Found = (np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zer
 class GatedDetector:
     """Asks a network only about what may have changed.
 
-    Frames closer together than a look are passed over: their detections are not fresh. At a look, the parts of the
+    Frames closer together than a look are passed over: their detections are not fresh. So are those in which nothing has
+    changed but close to known road users, for a moment: the tracker knows where they are. At a look, the parts of the
     picture that differ from the ground and those around what moved before go to the network side by side; what stood
     still and where nothing differs is known already. The whole frame is looked at once in a while, and whenever the
     parts are most of it, or the light changes.
@@ -45,12 +48,11 @@ class GatedDetector:
             frame_rate: Frames per second of the source. [1/s]
         """
         self._find = find
-        self._every = max(1, round(frame_rate * _LOOK_S))
-        looks_per_s = frame_rate / self._every
-        self._full_every, self._idle_every = max(1, round(looks_per_s * _FULL_S)), max(1, round(looks_per_s * _IDLE_S))
+        self._every, self._calm = max(1.0, frame_rate * _LOOK_S), max(1, int(frame_rate * _CALM_S))
+        self._full_every, self._idle_every = max(1, round(frame_rate * _FULL_S)), max(1, round(frame_rate * _IDLE_S))
         self._activity = Activity()
-        self._calls = 0
-        self._since_full = 0
+        self._wait = 0.0
+        self._since_look = self._since_full = 0
         self._known: Found = _NOTHING
         self._moves = np.zeros(0, bool)
         self._has_changed = True
@@ -74,23 +76,37 @@ class GatedDetector:
 
     def __call__(self, image: Image) -> Detections:
         """Find road users in a BGR picture, shape `(height, width, 3)`; not fresh where the frame was passed over."""
-        self._calls += 1
-        if (self._calls - 1) % self._every:
-            return Detections(self._shown.boxes, self._shown.scores, self._shown.labels, is_fresh=False)
+        self._since_look, self._since_full = self._since_look + 1, self._since_full + 1
+        if self._wait >= 1:
+            self._wait -= 1
+            return self._passed_over()
+        self._wait += self._every - 1
         moves, unknown = self._activity(image)
         active = bool(moves.any() or self._moves.any())
         self._has_changed |= active
-        self._since_full += 1
-        due = self._since_full >= (self._full_every if self._has_changed else self._idle_every)
-        if unknown or due or self._has_lost:
-            self._look_whole(image, None)
-        elif active:
-            self._look_at_parts(image, moves)
-        else:
+        due = unknown or self._since_full >= (self._full_every if self._has_changed else self._idle_every)
+        if not (due or active):
             self.looks["none"] += 1
             return self._shown
+        if not (due or self._since_look >= self._calm or self._activity.goes_beyond(moves, self._near(image.shape[:2]))):
+            return self._passed_over()
+        self._since_look = 0
+        if due or self._has_lost:
+            self._look_whole(image, None)
+        else:
+            self._look_at_parts(image, moves)
         self._shown = self._find.name(self._known, image.shape[:2])
         return self._shown
+
+    def _passed_over(self) -> Detections:
+        return Detections(self._shown.boxes, self._shown.scores, self._shown.labels, is_fresh=False)
+
+    def _near(self, size: tuple[int, ...]) -> Float:
+        """Where road users that are known may have come to since, as shares of the picture's sides."""
+        boxes = self._known[0][self._known[1] >= self._find.network.sidecar.min_score]
+        room = _STEP * (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True)
+        near = np.concatenate([boxes[:, :2] - room, boxes[:, 2:] + room], axis=1)
+        return np.asarray(near / np.array([size[1], size[0]] * 2), np.float32)
 
     def _look_whole(self, image: Image, placed: Placed | None) -> None:
         self.looks["whole"] += 1
@@ -107,7 +123,11 @@ class GatedDetector:
         size = (placed.picture.shape[0], placed.picture.shape[1])
         inner = (round(image.shape[0] / placed.scale[1]), round(image.shape[1] / placed.scale[0]))
         known = self._in_picture(placed)
-        parts = parts_of(_around(known[self._moves], self._moving(moves, placed, inner)), size)
+        rims = _around(known[self._moves], self._moving(moves, placed, inner))
+        if covers(rims, size) > _WORTH:
+            self._look_whole(image, placed)
+            return
+        parts = parts_of(rims, size)
         if not parts:
             self.looks["none"] += 1
             return
@@ -132,8 +152,7 @@ class GatedDetector:
         """Rectangles of the network's picture around what has changed."""
         import cv2
 
-        solid = cv2.erode(moves.astype(np.uint8), np.ones((2, 2), np.uint8))
-        joined = cv2.dilate(solid, np.ones((5, 5), np.uint8))
+        joined = cv2.dilate(moves.view(np.uint8), np.ones((5, 5), np.uint8))
         count, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
         corner = stats[1:count, :2].astype(np.float32)
         boxes = np.concatenate([corner + 1, corner + stats[1:count, 2:4] - 1], axis=1)
@@ -153,7 +172,7 @@ class GatedDetector:
         both = np.clip(high - low, 0, None).prod(axis=2)
         area, old = (now[:, 2:] - now[:, :2]).prod(axis=1), (before[:, 2:] - before[:, :2]).prod(axis=1)
         same = both > _STILL * np.maximum(area[:, None] + old[None] - both, 1e-9)
-        self._known, self._moves = found, ~same.any(axis=1)
+        self._known, self._moves = found, ~same.any(axis=1) & (found[1] >= self._find.network.sidecar.min_score)
 
 
 def _around(moved: Float, changed: Float) -> Float:

@@ -59,6 +59,20 @@ def parts_of(boxes: Float, size: tuple[int, int]) -> list[Part]:
     return [Part(top, left, bottom, right) for left, top, right, bottom in rims.tolist()]
 
 
+def covers(boxes: Float, size: tuple[int, int], cell: int = 8) -> float:
+    """Share of a picture that boxes cover together, to the nearest cells.
+
+    Args:
+        boxes: Boxes x1, y1, x2, y2, shape `(n, 4)`. [px]
+        size: Height and width of the picture. [px]
+        cell: Side of a cell. [px]
+    """
+    cells = np.zeros((-(-size[0] // cell), -(-size[1] // cell)), bool)
+    for x1, y1, x2, y2 in np.clip(np.rint(boxes / cell), 0, None).astype(int).tolist():
+        cells[y1:y2, x1:x2] = True
+    return float(cells.mean())
+
+
 def pack(parts: list[Part], widest: int, step: int) -> tuple[list[Part], tuple[int, int]]:
     """Put parts on shelves, the tallest first, in the width that needs the least area.
 

@@ -67,3 +67,14 @@ def test_a_sudden_change_of_all_is_not_known() -> None:
     activity.looked()
     shaken = np.roll(other, 8, axis=1)
     assert activity(shaken)[1]
+
+
+def test_what_changes_close_to_a_known_road_user_does_not_go_beyond() -> None:
+    activity = Activity()
+    activity(street(0))
+    activity.looked()
+    changed, _ = activity(street(1, x=100))
+    around = np.array([[0.25, 0.4, 0.3, 0.52]], np.float32)
+    assert not activity.goes_beyond(changed, around)
+    assert activity.goes_beyond(changed, around + np.float32(0.1))
+    assert activity.goes_beyond(changed, around[:0])

@@ -18,6 +18,7 @@ class Seer(OnnxDetector):
     def __init__(self) -> None:
         class Sidecar:
             pad = 114
+            min_score = 0.3
             overlap = 0.5
 
         class Network:
@@ -98,8 +99,18 @@ def test_a_change_of_light_is_a_reason_to_look_at_all() -> None:
 
 def test_frames_between_looks_are_not_fresh() -> None:
     gated = GatedDetector(Seer(), frame_rate=25)
-    fresh = [gated(frame((100 + step, 100))).is_fresh for step in range(7)]
-    assert fresh == [True, False, False, True, False, False, True]
+    fresh = [gated(frame((100 + 20 * step, 100))).is_fresh for step in range(8)]
+    assert fresh == [True, False, True, False, False, True, False, True]  # 10 a second
+
+
+def test_who_walks_on_is_looked_for_less_often_until_somebody_else_comes() -> None:
+    gated = GatedDetector(Seer(), frame_rate=25)
+    fresh = [step for step in range(30) if gated(frame((100 + step, 100))).is_fresh]
+    assert fresh == [0, 7, 15, 22]
+    gated = GatedDetector(Seer(), frame_rate=25)
+    assert gated(frame((100, 100))).is_fresh
+    assert not gated(frame((101, 100))).is_fresh
+    assert places(gated(frame((102, 100), (300, 200)))) == [(102, 100), (300, 200)]
 
 
 def test_options_that_do_not_fit() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.video.onnx.mosaic import bring_back, compose, is_at_rim, pack, parts_of
+from analytics.video.onnx.mosaic import bring_back, compose, covers, is_at_rim, pack, parts_of
 
 SIZE = (320, 416)
 SIDES = st.integers(4, 120)
@@ -64,3 +64,9 @@ def test_a_box_at_the_rim_of_a_part_is_cut(box: list[float], cut: bool) -> None:
     parts = parts_of(np.array([[10, 0, 60, 90]], np.float32), SIZE)
     assert is_at_rim(np.array([box], np.float32), parts, SIZE).tolist() == [cut]
     assert not is_at_rim(np.array([[20, 0, 50, 80]], np.float32), parts, SIZE)[0]  # the picture ends there itself
+
+
+def test_share_that_boxes_cover_together() -> None:
+    halves = np.array([[0, 0, 208, 320], [104, 0, 208, 320], [-50, -50, 104, 160]], np.float32)
+    assert covers(halves, SIZE) == 0.5
+    assert covers(halves[:0], SIZE) == 0.0
