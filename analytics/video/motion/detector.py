@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -159,8 +160,7 @@ class MotionDetector:
         """Number of whom a blob shows: that of the nearest blob of its size at the latest look, or a new one."""
         nearest, number = _STRIDE * (part.bottom - part.top), 0
         for other, walker in zip(self._earlier[-1] if self._earlier else (), self._walkers, strict=True):
-            apart = _apart(part, other)
-            if apart <= nearest and _is_as_large(part, other):
+            if (apart := _apart(part, other)) <= nearest and _is_as_large(part, other):
                 nearest, number = apart, walker
         if not number:
             number, self._next_walker = self._next_walker, self._next_walker + 1
@@ -235,5 +235,5 @@ def _is_as_large(now: Blob, then: Blob) -> bool:
 
 
 def _apart(now: Blob, then: Blob) -> float:
-    """Distance of the feet of two blobs, in px."""
-    return float(np.hypot((now.left + now.right - then.left - then.right) / 2, now.bottom - then.bottom))
+    """Distance of the feet of two blobs, in pixels."""
+    return math.hypot((now.left + now.right - then.left - then.right) / 2, now.bottom - then.bottom)

@@ -11,7 +11,7 @@ _TALLER = 0.3  # weight of a blob above the line: it may hold two people, one be
 _EACH = 4.0  # most blobs that one passer-by counts for: one person seen for long tells no more than one seen shortly
 _FIRST = 8  # blobs from which the size of people is taken for known
 _WIDE, _WIDER = 1.4, 0.3  # a blob so many times as wide as usual may be two people; its weight
-_USUAL = 75_000.0  # how strongly the usual slope is believed: as a dozen people whose feet lie 40 pixels apart [px2]
+_USUAL = 75_000.0  # how strongly the usual slope is believed: as twelve people, their feet 40 px off [px2]
 
 
 class PersonScale:

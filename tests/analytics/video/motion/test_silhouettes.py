@@ -15,7 +15,7 @@ def scale_of(tall: float) -> PersonScale:
     """People of one height everywhere."""
     scale = PersonScale()
     for index in range(60):
-        scale.learn(100.0 + index % 3, tall, 0.36 * tall)
+        scale.learn(100.0 + index % 3, tall, 0.36 * tall, index)
     assert scale.known
     return scale
 
@@ -79,7 +79,7 @@ def test_head_and_legs_are_joined_and_neighbours_are_not() -> None:
 def test_where_little_that_travels_is_upright_sizes_of_people_are_not_known() -> None:
     scale = scale_of(50)
     for _ in range(60):
-        scale.learn(100, 40, 45)
+        scale.learn(100, 40, 45, 0)
     assert not scale.known
 
 
