@@ -25,7 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from analytics import ANALYTICS, FOLLOWERS
 from analytics.lake import Connection, memory, shut_in
-from analytics.sensing.readers import READERS
+from analytics.sensing.formats import READERS
 from analytics.video.formats.drawn import is_drawn
 from analytics.video.onnx.installed import as_file
 from analytics.video.sources.folders import folder_digest
@@ -144,14 +144,16 @@ def resolve(pilot: Pilot, path: Path) -> None:
         known("contract", feed.contract, names)
         if feed.raw_contract is not None:
             known("contract", feed.raw_contract.partition(".")[0], names)
-        if feed.reader is not None:
-            known("reader", feed.reader, READERS)
+        if feed.reader is not None and known("reader", feed.reader, READERS):
+            for name in feed.reader_params:
+                known(f"feeds.{number}: reader_params of {feed.reader}", name, parameters_of(READERS[feed.reader]))
+            faults.extend(f"feeds.{number}: {fault}" for fault in arguments_of_reader(feed, pilot.timezone)[1])
         if (feed.reader is None) != (feed.raw_contract is None):
             faults.append(f"feeds.{number}: reader and raw_contract go together; expected both or neither; add the other")
         if is_followed(feed):
             faults.extend(f"feeds.{number}: {fault}" for fault in stream_faults(feed))
         if known("analytic", feed.analytic, FOLLOWERS if is_followed(feed) else ANALYTICS):
-            valid = _parameters(feed)
+            valid = parameters_of(_analytic(feed))
             for name in feed.params:
                 known(f"feeds.{number}: parameter of {feed.analytic}", name, valid)
             faults.extend(f"feeds.{number}: {fault}" for fault in arguments_of(feed, pilot.timezone)[1])
@@ -165,36 +167,47 @@ def _analytic(feed: Feed) -> Callable[..., Any]:
     return FOLLOWERS[feed.analytic] if is_followed(feed) else ANALYTICS[feed.analytic]
 
 
-def _parameters(feed: Feed) -> dict[str, inspect.Parameter]:
-    """The parameters of a feed's analytic that a pilot file may give."""
-    found = inspect.signature(_analytic(feed)).parameters
+def parameters_of(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The parameters of an analytic or a reader that a pilot file may give."""
     ours = ("table", "for_s", "stop")
+    found = inspect.signature(function).parameters
     return {name: one for name, one in found.items() if one.kind is one.KEYWORD_ONLY and name not in ours}
 
 
 def arguments_of(feed: Feed, timezone: str) -> tuple[dict[str, Any], list[str]]:
     """A feed's parameters as its analytic wants them, and what is wrong with them; the time zone is the pilot's."""
+    return _arguments(_analytic(feed), feed.analytic, feed.params, timezone)
+
+
+def arguments_of_reader(feed: Feed, timezone: str) -> tuple[dict[str, Any], list[str]]:
+    """A feed's parameters as its reader wants them, and what is wrong with them; the time zone is the pilot's."""
+    return _arguments(READERS[str(feed.reader)], str(feed.reader), feed.reader_params, timezone)
+
+
+def _arguments(
+    function: Callable[..., Any], called: str, given: Mapping[str, Any], timezone: str
+) -> tuple[dict[str, Any], list[str]]:
     arguments: dict[str, Any] = {}
     faults = []
-    for name, parameter in _parameters(feed).items():
-        if name not in feed.params:
+    for name, parameter in parameters_of(function).items():
+        if name not in given:
             if name == "timezone":
                 arguments[name] = timezone
             elif parameter.default is parameter.empty:
-                faults.append(f"parameter '{name}' of {feed.analytic} is missing; add it to params")
+                faults.append(f"parameter '{name}' of {called} is missing; add it to the feed's parameters")
             continue
         try:
-            arguments[name] = TypeAdapter(_hint(_analytic(feed), parameter)).validate_python(feed.params[name])
+            arguments[name] = TypeAdapter(_hint(function, parameter)).validate_python(given[name])
         except ValidationError as error:
             fault = error.errors()[0]
-            faults.append(wrong_value(f"parameter '{name}' of {feed.analytic}", fault["input"], fault["msg"]))
+            faults.append(wrong_value(f"parameter '{name}' of {called}", fault["input"], fault["msg"]))
     return arguments, faults
 
 
-def _hint(analytic: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+def _hint(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
     """The type of one parameter; the others' types need not be importable here."""
     alone = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
-    return get_type_hints(alone, globalns=inspect.unwrap(analytic).__globals__)[parameter.name]
+    return get_type_hints(alone, globalns=inspect.unwrap(function).__globals__)[parameter.name]
 
 
 def kept(cache_folder: Path, key: str, build: Callable[[Path], None]) -> Path:
@@ -238,14 +251,16 @@ def receive(
     repairs: Sequence[dict[str, Any]] = (),
     now: str | None = None,
     others: dict[str, list[str]] | None = None,
+    timezone: str = "UTC",
 ) -> str:
     """Read a source row by row, put repaired rows in, and let its raw contract judge it; returns the folder of the results."""
     model = Feed.model_validate(feed)
     assert model.reader is not None and model.raw_contract is not None
+    arguments, _ = arguments_of_reader(model, timezone)
 
     def build(folder: Path) -> None:
         with memory() as connection:
-            READERS[str(model.reader)](connection, source["location"], table="read")
+            READERS[str(model.reader)](connection, source["location"], table="read", **arguments)
             judge_table(connection, "read", str(model.raw_contract), folder, repairs, now=now, others=others)
 
     return str(kept(Path(cache_folder), key, build))
