@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from analytics.sensing.footfall import count_footfall
+from analytics.sensing.footfall.hours import count_footfall
 from analytics.video.count import count_crossings
 from analytics.video.formats.events import count_events
 from analytics.video.hourly import count_crossings_hourly

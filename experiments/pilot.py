@@ -59,6 +59,7 @@ class Feed(Part):
     analytic: str
     source: str | tuple[str, ...]
     reader: str | None = None
+    reader_params: dict[str, Any] = Field(default_factory=dict)
     raw_contract: str | None = None
     contract: str
     params: dict[str, Any] = Field(default_factory=dict)

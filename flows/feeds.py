@@ -18,7 +18,7 @@ from typing import Any
 
 from analytics import ANALYTICS, FOLLOWERS
 from analytics.lake import memory
-from analytics.sensing.readers import READERS
+from analytics.sensing.formats import READERS
 from analytics.video.sources.folders import folder_digest
 from data_contracts.contract import ContractError, contracts
 from data_contracts.standard.faults import suggest
@@ -26,7 +26,7 @@ from experiments.pilot import Feed, Pilot, PilotError
 from experiments.settings import ROOT, Settings
 from flows.digests import file_digest
 from flows.judged_table import judge_table
-from flows.parameters import arguments_of, parameters_of
+from flows.parameters import analytic_of, arguments_of, arguments_of_reader, parameters_of
 from flows.stream_feeds import is_followed, stream_faults
 
 
@@ -98,14 +98,16 @@ def resolve(pilot: Pilot, path: Path) -> None:
         known("contract", feed.contract, names)
         if feed.raw_contract is not None:
             known("contract", feed.raw_contract.partition(".")[0], names)
-        if feed.reader is not None:
-            known("reader", feed.reader, READERS)
+        if feed.reader is not None and known("reader", feed.reader, READERS):
+            for name in feed.reader_params:
+                known(f"feeds.{number}: reader_params of {feed.reader}", name, parameters_of(READERS[feed.reader]))
+            faults.extend(f"feeds.{number}: {fault}" for fault in arguments_of_reader(feed, pilot.timezone)[1])
         if (feed.reader is None) != (feed.raw_contract is None):
             faults.append(f"feeds.{number}: reader and raw_contract go together; expected both or neither; add the other")
         if is_followed(feed):
             faults.extend(f"feeds.{number}: {fault}" for fault in stream_faults(feed))
         if known("analytic", feed.analytic, FOLLOWERS if is_followed(feed) else ANALYTICS):
-            valid = parameters_of(feed)
+            valid = parameters_of(analytic_of(feed))
             for name in feed.params:
                 known(f"feeds.{number}: parameter of {feed.analytic}", name, valid)
             faults.extend(f"feeds.{number}: {fault}" for fault in arguments_of(feed, pilot.timezone)[1])
@@ -156,14 +158,16 @@ def receive(
     repairs: Sequence[dict[str, Any]] = (),
     now: str | None = None,
     others: dict[str, list[str]] | None = None,
+    timezone: str = "UTC",
 ) -> str:
     """Read a source row by row, put repaired rows in, and let its raw contract judge it; returns the folder of the results."""
     model = Feed.model_validate(feed)
     assert model.reader is not None and model.raw_contract is not None
+    arguments, _ = arguments_of_reader(model, timezone)
 
     def build(folder: Path) -> None:
         with memory() as connection:
-            READERS[str(model.reader)](connection, source["location"], table="read")
+            READERS[str(model.reader)](connection, source["location"], table="read", **arguments)
             judge_table(connection, "read", str(model.raw_contract), folder, repairs, now=now, others=others)
 
     return str(kept(Path(cache_folder), key, build))

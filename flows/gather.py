@@ -67,9 +67,18 @@ def gather(
         progress(f"{pilot.id}: reading {source.name}")
         mended = repairs.get(feed.raw_contract, [])
         others = others_of(feed.raw_contract, given_rows)
-        key = digest_of(key, feed.reader, contract_digest(feed.raw_contract), mended, now, step_names(others))
+        key = digest_of(
+            key,
+            feed.reader,
+            feed.reader_params,
+            pilot.timezone,
+            contract_digest(feed.raw_contract),
+            mended,
+            now,
+            step_names(others),
+        )
         asked = {**described, "params": {}, "source": source.name, "contract": ""}
-        judged = {"repairs": mended, "now": now, "others": others}
+        judged = {"repairs": mended, "now": now, "others": others, "timezone": pilot.timezone}
         folder = steps.run(receive, feed=asked, source=asdict(source), key=key, cache_folder=cache_folder, **judged)
         raw = Path(folder)
         given_rows.setdefault(full_name(load_contract(feed.raw_contract)), []).append(folder)

@@ -1,9 +1,9 @@
-"""The parameters of a feed: what a pilot file may give its analytic, and the files that they name."""
+"""The parameters of a feed: what a pilot file may give its reader and its analytic, and the files that they name."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from analytics import ANALYTICS, FOLLOWERS
+from analytics.sensing.formats import READERS
 from analytics.video.formats.drawn import is_drawn
 from analytics.video.onnx.installed import as_file
 from analytics.video.options import CountOptions
@@ -39,13 +40,14 @@ def named_files(feed: Feed) -> list[str]:
     return [file_digest(Path(text)) for text in texts if Path(text).is_file()]
 
 
-def _analytic(feed: Feed) -> Callable[..., Any]:
+def analytic_of(feed: Feed) -> Callable[..., Any]:
+    """The analytic that a feed names; that which follows, where its source is a stream."""
     return FOLLOWERS[feed.analytic] if is_followed(feed) else ANALYTICS[feed.analytic]
 
 
-def parameters_of(feed: Feed) -> dict[str, inspect.Parameter]:
-    """The parameters of a feed's analytic that a pilot file may give: its own, and one for each field of `CountOptions`."""
-    found = inspect.signature(_analytic(feed)).parameters
+def parameters_of(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The parameters of an analytic or a reader that a pilot file may give, with one for each field of `CountOptions`."""
+    found = inspect.signature(function).parameters
     own = {name: one for name, one in found.items() if one.kind is one.KEYWORD_ONLY and name not in _OURS}
     if "options" not in found:
         return own
@@ -58,30 +60,41 @@ def parameters_of(feed: Feed) -> dict[str, inspect.Parameter]:
 
 def arguments_of(feed: Feed, timezone: str) -> tuple[dict[str, Any], list[str]]:
     """A feed's parameters as its analytic wants them, and what is wrong with them; the time zone is the pilot's."""
+    return _arguments(analytic_of(feed), feed.analytic, feed.params, timezone)
+
+
+def arguments_of_reader(feed: Feed, timezone: str) -> tuple[dict[str, Any], list[str]]:
+    """A feed's parameters as its reader wants them, and what is wrong with them; the time zone is the pilot's."""
+    return _arguments(READERS[str(feed.reader)], str(feed.reader), feed.reader_params, timezone)
+
+
+def _arguments(
+    function: Callable[..., Any], called: str, given: Mapping[str, Any], timezone: str
+) -> tuple[dict[str, Any], list[str]]:
     arguments: dict[str, Any] = {}
     faults = []
-    for name, parameter in parameters_of(feed).items():
-        if name not in feed.params:
+    for name, parameter in parameters_of(function).items():
+        if name not in given:
             if name == "timezone":
                 arguments[name] = timezone
             elif parameter.default is parameter.empty:
-                faults.append(f"parameter '{name}' of {feed.analytic} is missing; add it to params")
+                faults.append(f"parameter '{name}' of {called} is missing; add it to the feed's parameters")
             continue
         try:
-            arguments[name] = TypeAdapter(_hint(_analytic(feed), parameter)).validate_python(feed.params[name])
+            arguments[name] = TypeAdapter(_hint(function, parameter)).validate_python(given[name])
         except ValidationError as error:
             fault = error.errors()[0]
-            faults.append(wrong_value(f"parameter '{name}' of {feed.analytic}", fault["input"], fault["msg"]))
-    if "options" in inspect.signature(_analytic(feed)).parameters:
-        given = {one.name: arguments.pop(one.name) for one in fields(CountOptions) if one.name in arguments}
-        if given:
-            arguments["options"] = CountOptions(**given)
+            faults.append(wrong_value(f"parameter '{name}' of {called}", fault["input"], fault["msg"]))
+    if "options" in inspect.signature(function).parameters:
+        chosen = {one.name: arguments.pop(one.name) for one in fields(CountOptions) if one.name in arguments}
+        if chosen:
+            arguments["options"] = CountOptions(**chosen)
     return arguments, faults
 
 
-def _hint(analytic: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+def _hint(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
     """The type of one parameter; the others' types need not be importable here."""
     if not isinstance(parameter.annotation, str):
         return parameter.annotation
     alone = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
-    return get_type_hints(alone, globalns=inspect.unwrap(analytic).__globals__)[parameter.name]
+    return get_type_hints(alone, globalns=inspect.unwrap(function).__globals__)[parameter.name]

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from analytics.lake import memory, shut_in
-from analytics.sensing.footfall import count_footfall
-from analytics.sensing.readers import READERS, SourceError
+from analytics.sensing.footfall.hours import count_footfall
+from analytics.sensing.formats import READERS
+from analytics.sensing.readings import SourceError
 from data_contracts.contract import load_contract
 from data_contracts.gate import CheckReport, check
 

@@ -31,7 +31,7 @@ for group in (pilots, video, sensing, data, vendors, serving):  # in the order o
 def user_errors() -> tuple[type[ValueError], ...]:
     """The errors that are a user's to mend: one line each, no traceback."""
     from analytics.lake import LakeError
-    from analytics.sensing import readers
+    from analytics.sensing import readings
     from analytics.video import source
     from data_contracts.contract import ContractError
     from experiments.metrics import ScoringError
@@ -44,7 +44,7 @@ def user_errors() -> tuple[type[ValueError], ...]:
         LakeError,
         PilotError,
         ContractError,
-        readers.SourceError,
+        readings.SourceError,
         source.SourceError,
         TaskError,
         SubmissionError,

@@ -10,7 +10,7 @@ from analytics import ANALYTICS, FOLLOWERS
 from analytics.video.identity import counter_of
 from analytics.video.options import CountOptions
 from experiments.pilot import Feed
-from flows.parameters import arguments_of, parameters_of
+from flows.parameters import analytic_of, arguments_of, parameters_of
 
 OPTIONS = {one.name for one in fields(CountOptions)}
 
@@ -38,14 +38,14 @@ def test_a_wrong_option_is_said_by_its_name():
 
 @pytest.mark.parametrize("name", ["count_crossings", "count_crossings_hourly"])
 def test_every_option_may_be_given_wherever_video_is_counted(name):
-    found = parameters_of(feed(analytic=name))
+    found = parameters_of(analytic_of(feed(analytic=name)))
     assert set(found) >= OPTIONS and not {"options", "table", "stop"} & set(found)
     assert found["detector"].default == "motion"
     assert name in ANALYTICS and "count_crossings" in FOLLOWERS
 
 
 def test_a_feed_without_video_has_no_options():
-    assert not OPTIONS & set(parameters_of(feed(analytic="count_footfall")))
+    assert not OPTIONS & set(parameters_of(analytic_of(feed(analytic="count_footfall"))))
 
 
 def test_what_decides_a_count_is_every_option():

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.lake import memory
-from analytics.sensing.readers import SourceError, site_id_of, wide_hourly_csv
+from analytics.sensing.formats.wide_hourly import wide_hourly_csv
+from analytics.sensing.readings import SourceError, site_id_of
 
 
 def read(tmp_path, text: str | bytes):

@@ -1,26 +1,11 @@
-"""Readers of the field's formats: each turns one source into a raw table, row by row, judging nothing."""
+"""Hourly counts as a spreadsheet has them: one column per sensor beside a date and an hour."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from analytics.lake import Connection, QueryError
-
-
-class SourceError(ValueError):
-    """A source of readings cannot be read."""
-
-
-def site_id_of(name: str) -> str:
-    """The identifier of a site, from the name its owner gave it.
-
-    Example:
-        >>> site_id_of("188 Quay Street Lower Albert (EW)")
-        '188_quay_street_lower_albert_ew'
-    """
-    letters = "".join(character if character.isalnum() else " " for character in name.lower())
-    return "_".join(letters.split())
+from analytics.sensing.readings import SourceError, quoted, site_id_of
 
 
 def _columns(connection: Connection, source: str) -> list[str]:
@@ -79,12 +64,3 @@ def wide_hourly_csv(connection: Connection, source: str, *, table: str) -> None:
     except QueryError as error:
         first = str(error).splitlines()[0]
         raise SourceError(f"{source}: not a readable CSV file ({first}); expected comma-separated UTF-8") from None
-
-
-def quoted(name: str) -> str:
-    """A name as SQL writes it, whatever it contains."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-READERS: dict[str, Callable[..., None]] = {"wide_hourly_csv": wide_hourly_csv}
-"""Readers by the name a pilot file calls them."""

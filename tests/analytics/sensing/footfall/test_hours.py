@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from analytics.lake import memory
-from analytics.sensing.footfall import count_footfall
-from analytics.sensing.readers import SourceError, wide_hourly_csv
+from analytics.sensing.footfall.hours import count_footfall
+from analytics.sensing.formats.wide_hourly import wide_hourly_csv
+from analytics.sensing.readings import SourceError
 
 ZONE = "Pacific/Auckland"
 

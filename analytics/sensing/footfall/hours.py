@@ -14,7 +14,7 @@ What real counter files do, and what is done about it here:
 from __future__ import annotations
 
 from analytics.lake import Connection, QueryError
-from analytics.sensing.readers import SourceError, quoted
+from analytics.sensing.readings import SourceError, quoted
 
 STUCK_USUAL_COUNT = 200
 """A run of zeros is a dead sensor when the site's usual counts over the same hours add up to this many people: even at a
