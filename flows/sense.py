@@ -21,7 +21,7 @@ from analytics.sensing.units import properties, property_of
 from data_contracts.contract import load_contract
 from data_contracts.gate import CheckReport, check
 from data_contracts.standard.faults import suggest
-from flows.feeds import parameters_of, reader_arguments
+from flows.parameters import parameters_of, reader_arguments
 
 FOOTFALL = "footfall"
 """What hourly counters of people observe; `analytics.sensing.units` knows it as `pedestrian`."""
