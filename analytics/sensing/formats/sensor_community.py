@@ -79,7 +79,7 @@ def sensor_community(
         given = (connection, source, found, sensor_community_observations)
         read_documents(*given, table=table, expected=EXPECTED, site=site, properties=properties)
         return
-    names = header_of(path, Cells()).names
+    names = header_of(path, Cells(), whole=False).names
     wanted = None if properties is None else {property_of(name) or name for name in properties}
     values = {
         name: Column(property=name, unit=UNITS[name])

@@ -21,6 +21,8 @@ from analytics.sensing.readings import SourceError, named, quoted, site_id_of
 EXPECTED = "a CSV or Parquet table of readings"
 OPTIONAL = ("interval_s", "coverage", "flags")
 """Columns of the shape of readings that a table without a mapping need not have."""
+FAILURES = (QueryError, UnicodeDecodeError)
+"""How DuckDB says that it cannot read something; the second where its message cuts a character in two."""
 POINTED = " (a point where decimal commas are expected)"
 
 
@@ -80,11 +82,11 @@ def tabular(
         try:
             kinds = {str(row[0]): str(row[1]) for row in connection.execute(f"DESCRIBE {relation}").fetchall()}
             _create(connection, relation, _table(source, kinds, columns, stamps, cells, timezone), table, first=1)
-        except QueryError as error:
+        except FAILURES as error:
             said = str(error).splitlines()[0]
             raise SourceError(f"{source}: not a readable Parquet file ({said}); expected {EXPECTED}; write it again") from None
         return
-    header = header_of(path, cells)
+    header = header_of(path, cells, whole=False)
     mapped = _table(source, dict.fromkeys(header.names, "VARCHAR"), columns, stamps, cells, timezone)
     if header.encoding == "utf-8-sig":
         described = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header.names)
@@ -95,8 +97,10 @@ def tabular(
         try:
             _create(connection, relation, mapped, table, first=2)
             return
-        except QueryError:
-            pass  # a line is no row
+        except FAILURES:
+            pass  # a line is no row, or the encoding another
+    header = header_of(path, cells)
+    mapped = _table(source, dict.fromkeys(header.names, "VARCHAR"), columns, stamps, cells, timezone)
     staged = f"{table}_lines"
     try:
         stage_rows(connection, path, header, into=staged)
@@ -172,7 +176,7 @@ def _create(connection: Connection, relation: str, given: Table, table: str, *, 
     name = quoted(table)
     try:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {_select(relation, given, first, strict=typed)}")
-    except QueryError:
+    except FAILURES:
         if not typed:
             raise
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {_select(relation, given, first, strict=False)}")
