@@ -181,11 +181,16 @@ def arguments_of(feed: Feed, timezone: str) -> tuple[dict[str, Any], list[str]]:
 
 def arguments_of_reader(feed: Feed, timezone: str) -> tuple[dict[str, Any], list[str]]:
     """A feed's parameters as its reader wants them, and what is wrong with them; the time zone is the pilot's."""
-    return _arguments(READERS[str(feed.reader)], str(feed.reader), feed.reader_params, timezone)
+    return reader_arguments(str(feed.reader), feed.reader_params, timezone)
+
+
+def reader_arguments(reader: str, given: Mapping[str, Any], timezone: str | None) -> tuple[dict[str, Any], list[str]]:
+    """Parameters as a reader wants them, and what is wrong with them; `timezone` is that of the clock, where it is known."""
+    return _arguments(READERS[reader], reader, given, timezone)
 
 
 def _arguments(
-    function: Callable[..., Any], called: str, given: Mapping[str, Any], timezone: str
+    function: Callable[..., Any], called: str, given: Mapping[str, Any], timezone: str | None
 ) -> tuple[dict[str, Any], list[str]]:
     arguments: dict[str, Any] = {}
     faults = []

@@ -2,91 +2,232 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analytics.lake import memory, shut_in
+import yaml
+
+from analytics.lake import Connection, memory, shut_in
 from analytics.sensing.footfall.hours import count_footfall
 from analytics.sensing.formats import READERS
+from analytics.sensing.formats.recognise import recognise
+from analytics.sensing.judge import prepare
 from analytics.sensing.readings import SourceError
+from analytics.sensing.units import properties, property_of
 from data_contracts.contract import load_contract
 from data_contracts.gate import CheckReport, check
+from data_contracts.standard.faults import suggest
+from flows.feeds import parameters_of, reader_arguments
 
-PROPERTIES = {"footfall": ("footfall_readings", "counts_hourly")}
-"""Observed property -> raw contract and result contract."""
-OUTAGES = {"stuck_zero": "zeros where people usually walk", "copied_day": "a copy of earlier hours"}
+FOOTFALL = "footfall"
+"""What hourly counters of people observe; `analytics.sensing.units` knows it as `pedestrian`."""
+HOURLY_COUNTERS = "wide_hourly_csv"
+"""The reader of hourly counters, whose labels are judged by contract `footfall_readings` and become hours."""
+OUTAGES = {
+    "stuck_zero": "zeros where people usually walk",
+    "copied_day": "a copy of earlier hours",
+    "uptime_zero": "the sensor was not measuring",
+}
 """Flags that mean that nothing was measured, with what they mean."""
+OUTAGE_H = 12
+"""An outage is at least so long. [h]"""
+
+
+@dataclass
+class Sensed:
+    """What was found in the files so far."""
+
+    at: datetime
+    rows: int = 0
+    formats: list[str] = field(default_factory=list)
+    sites: set[str] = field(default_factory=set)
+    properties: set[str] = field(default_factory=set)
+    flags: Counter[str] = field(default_factory=Counter)
+    outages: set[tuple[str, str, str, str]] = field(default_factory=set)
+    intervals: Counter[float] = field(default_factory=Counter)
+    checks: list[dict[str, Any]] = field(default_factory=list)
 
 
 def sense_files(
     files: list[str],
     read_as: str,
-    observed: str,
+    observed: str | None = None,
     *,
-    timezone: str,
+    timezone: str | None = None,
     day_starts_at_hour: int = 0,
     now: datetime | None = None,
+    reader_params: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Read files of one observed property and judge every reading.
+    """Read files of readings and judge every reading.
 
     Args:
         files: Paths.
-        read_as: Name of a reader, or `auto`.
-        observed: Observed property.
-        timezone: IANA name of the local clock.
-        day_starts_at_hour: Hour at which the files' day begins. [h]
+        read_as: Name of a reader, or `auto`: told by each file's content.
+        observed: Observed property; all that the files hold where None.
+        timezone: IANA name of the local clock; UTC for hourly counters where None.
+        day_starts_at_hour: Hour at which the day of hourly counters begins. [h]
         now: Instant at which service levels are judged; the time of the call where none is given.
+        reader_params: Parameters of the reader, as a pilot file has them.
 
     Returns:
         The document of `testbed sense --json`.
 
     Raises:
-        SourceError: A file cannot be read, or the reader or the property is unknown.
+        SourceError: A file cannot be read, or the reader, a parameter, the property or a unit is unknown.
     """
-    if observed not in PROPERTIES:
-        raise SourceError(f"property '{observed}' is unknown; expected one of {', '.join(PROPERTIES)}; correct --property")
+    if observed is not None and observed != FOOTFALL and property_of(observed) is None:
+        known = ", ".join((FOOTFALL, *sorted(properties())))
+        raise SourceError(f"property '{observed}' is unknown; expected one of {known}; correct --property")
     if read_as not in ("auto", *READERS):
         raise SourceError(f"format '{read_as}' is unknown; expected auto or one of {', '.join(READERS)}; correct --format")
-    raw, result = PROPERTIES[observed]
-    reader = "wide_hourly_csv" if read_as == "auto" else read_as
-    rows, sites, flags, outages = 0, set[str](), dict[str, int](), list[dict[str, Any]]()
-    at, checks = now or datetime.now(UTC), list[dict[str, Any]]()
+    found = Sensed(now or datetime.now(UTC))
     for file in files:
         if not Path(file).is_file():
             raise SourceError(f"{file}: the file was not found; expected a file of readings; correct the path")
+        reader = recognise(file) if read_as == "auto" else read_as
+        found.formats.append(reader)
+        arguments = _arguments(reader, reader_params or {}, timezone)
         with memory() as connection:
-            READERS[reader](connection, file, table="read")
+            READERS[reader](connection, file, table="read", **arguments)
             shut_in(connection)
-            first = check(connection, "read", load_contract(raw), accepted="received", quarantined="refused", now=at)
-            rows += first.rows
-            flags["refused"] = flags.get("refused", 0) + first.quarantined
-            count_footfall(connection, "received", table="hours", timezone=timezone, day_starts_at_hour=day_starts_at_hour)
-            second = check(connection, "hours", load_contract(result), accepted="accepted", quarantined="quarantined", now=at)
-            checks += [_told(file, report) for report in (first, second)]
-            sites |= {str(row[0]) for row in connection.execute("SELECT DISTINCT site_id FROM read").fetchall()}
-            for flag, number in connection.execute(
-                "SELECT flag, count(*) FROM (SELECT unnest(string_split(flags, ',')) AS flag FROM hours) GROUP BY 1 ORDER BY 1"
-            ).fetchall():
-                flags[str(flag)] = flags.get(str(flag), 0) + int(number)
-            for flag, reason in OUTAGES.items():
-                outages += [
-                    {"site_id": site, "start_at": start.isoformat(), "end_at": end.isoformat(), "reason": reason}
-                    for site, start, end in connection.execute(_OUTAGES, [flag]).fetchall()
-                ]
-    outages.sort(key=lambda outage: (outage["site_id"], outage["start_at"]))
+            if reader == HOURLY_COUNTERS:
+                _sense_counters(connection, file, observed, found, timezone or "UTC", day_starts_at_hour)
+            else:
+                _sense_readings(connection, file, observed, found)
+    common = found.intervals.most_common(1)
     return {
         "files": files,
-        "format": reader,
-        "rows": rows,
-        "sites": sorted(sites),
-        "properties": [observed],
-        "flags": flags,
-        "outages": outages,
-        "intervals": 3600,
-        "judged_at": at.astimezone(UTC).isoformat(),
-        "checks": checks,
+        "format": ", ".join(dict.fromkeys(found.formats)),
+        "rows": found.rows,
+        "sites": sorted(found.sites),
+        "properties": sorted(found.properties),
+        "flags": dict(found.flags),
+        "outages": [
+            {"site_id": site, "start_at": start, "end_at": end, "reason": reason}
+            for site, start, end, reason in sorted(found.outages)
+        ],
+        "intervals": common[0][0] if common else None,
+        "judged_at": found.at.astimezone(UTC).isoformat(),
+        "checks": found.checks,
     }
+
+
+def load_mapping(path: str | None) -> dict[str, Any]:
+    """The reader's parameters that a YAML file gives, as a pilot file has them under `reader_params`.
+
+    Raises:
+        SourceError: The file is missing or no YAML of parameters.
+    """
+    if path is None:
+        return {}
+    expected = "expected a YAML file of the reader's parameters, such as 'columns:'"
+    try:
+        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror}); {expected}; correct --mapping") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        said = str(error).splitlines()[0]
+        raise SourceError(f"{path}: not YAML ({said}); {expected}; correct the file") from None
+    if not isinstance(document, dict):
+        raise SourceError(f"{path}: holds no parameters; {expected}; correct the file")
+    return {str(name): value for name, value in document.items()}
+
+
+def _arguments(reader: str, given: Mapping[str, Any], timezone: str | None) -> dict[str, Any]:
+    valid = parameters_of(READERS[reader])
+    unknown = [name for name in given if name not in valid]
+    if unknown:
+        names = ", ".join(valid) or "none"
+        raise SourceError(
+            f"parameter '{unknown[0]}' of {reader} is unknown; expected one of {names}{suggest(unknown[0], list(valid))}; "
+            "correct the mapping"
+        )
+    arguments, faults = reader_arguments(reader, given, timezone)
+    if faults:
+        raise SourceError("\n".join(faults))
+    return arguments
+
+
+def _sense_counters(
+    connection: Connection, file: str, observed: str | None, found: Sensed, timezone: str, day_starts_at_hour: int
+) -> None:
+    """Judge hourly counters of people."""
+    if observed not in (None, FOOTFALL) and property_of(str(observed)) != "pedestrian":
+        raise SourceError(f"{file}: hourly counters of people; expected --property {FOOTFALL}; correct it or name the format")
+    first = check(
+        *(connection, "read", load_contract("footfall_readings")), accepted="received", quarantined="refused", now=found.at
+    )
+    count_footfall(connection, "received", table="hours", timezone=timezone, day_starts_at_hour=day_starts_at_hour)
+    second = check(
+        *(connection, "hours", load_contract("counts_hourly")), accepted="accepted", quarantined="quarantined", now=found.at
+    )
+    found.properties.add(FOOTFALL)
+    found.checks += [_told(file, report) for report in (first, second)]
+    connection.execute(
+        "CREATE TEMP VIEW judged AS SELECT *, 'pedestrian' AS observed_property, 3600.0 AS interval_s FROM hours"
+    )
+    _add(connection, first, found)
+
+
+def _sense_readings(connection: Connection, file: str, observed: str | None, found: Sensed) -> None:
+    """Judge readings of any network: those of one property, or of all that are known."""
+    table = "read" if observed is None else _only(connection, file, str(property_of(observed)))
+    contract = load_contract("sensor_readings")
+    report = check(connection, table, contract, accepted="received", quarantined="refused", now=found.at)
+    found.checks.append(_told(file, report))
+    names = _column(connection, "SELECT DISTINCT observed_property FROM received")
+    known = [name for name in names if property_of(name) is not None]
+    connection.execute(
+        "CREATE TEMP TABLE known AS SELECT * FROM received WHERE observed_property IN (SELECT unnest(?))", [known]
+    )
+    left = connection.execute("SELECT (SELECT count(*) FROM received) - (SELECT count(*) FROM known)").fetchall()[0][0]
+    if left:
+        found.flags["unknown_property"] += int(left)
+    found.properties |= {str(property_of(name)) for name in known}
+    try:
+        prepare(connection, "known", table="judged")
+    except SourceError as error:
+        raise SourceError(f"{file}: {error}") from None
+    _add(connection, report, found)
+
+
+def _only(connection: Connection, file: str, observed: str) -> str:
+    """Keep readings of one property, and rows that say none; returns the table's name."""
+    names = _column(connection, "SELECT DISTINCT observed_property FROM read WHERE observed_property IS NOT NULL")
+    kept = [name for name in names if property_of(name) == observed]
+    if not kept:
+        shown = ", ".join(sorted(names)[:12]) or "none"
+        raise SourceError(f"{file}: no readings of '{observed}'; expected one of {shown}; correct --property")
+    connection.execute(
+        "CREATE TEMP TABLE asked AS SELECT * FROM read "
+        "WHERE observed_property IS NULL OR observed_property IN (SELECT unnest(?))",
+        [kept],
+    )
+    return "asked"
+
+
+def _add(connection: Connection, report: CheckReport, found: Sensed) -> None:
+    """Add the judged readings of one file to what was found."""
+    found.rows += report.rows
+    found.flags["refused"] += report.quarantined
+    found.sites |= set(_column(connection, "SELECT DISTINCT site_id FROM read WHERE site_id IS NOT NULL"))
+    flags = "SELECT unnest(string_split(flags, ',')) AS flag FROM judged"
+    for flag, number in connection.execute(f"SELECT flag, count(*) FROM ({flags}) GROUP BY 1 ORDER BY 1").fetchall():
+        found.flags[str(flag)] += int(number)
+    for flag, reason in OUTAGES.items():
+        rows = connection.execute(_OUTAGES, {"flag": flag, "hours": OUTAGE_H}).fetchall()
+        found.outages |= {(str(site), start.isoformat(), end.isoformat(), reason) for site, start, end in rows}
+    lengths = "SELECT interval_s, count(*) FROM judged WHERE interval_s IS NOT NULL GROUP BY 1"
+    for length, number in connection.execute(lengths).fetchall():
+        found.intervals[int(length) if length == int(length) else float(length)] += int(number)
+
+
+def _column(connection: Connection, query: str) -> list[str]:
+    return [str(row[0]) for row in connection.execute(query).fetchall()]
 
 
 def _told(file: str, report: CheckReport) -> dict[str, Any]:
@@ -98,10 +239,15 @@ def _told(file: str, report: CheckReport) -> dict[str, Any]:
 
 _OUTAGES = """
     WITH marked AS (
-        SELECT site_id, interval_start_at AS start_at, interval_start_at - to_hours(row_number() OVER
-               (PARTITION BY site_id ORDER BY interval_start_at)::BIGINT) AS run
-        FROM hours WHERE contains(flags, ?) AND interval_start_at IS NOT NULL
+        SELECT site_id, observed_property, interval_start_at AS start_at, interval_start_at
+               + to_seconds(coalesce(interval_s, 0)::BIGINT) AS end_at, coalesce(contains(flags, $flag), false) AS is_out,
+               row_number() OVER sensor AS place
+        FROM judged WHERE interval_start_at IS NOT NULL
+        WINDOW sensor AS (PARTITION BY site_id, observed_property ORDER BY interval_start_at, source_row)
+    ), runs AS (
+        SELECT *, place - row_number() OVER (PARTITION BY site_id, observed_property ORDER BY place) AS run
+        FROM marked WHERE is_out
     )
-    SELECT site_id, min(start_at), max(start_at) + INTERVAL 1 HOUR
-    FROM marked GROUP BY site_id, run HAVING count(*) >= 12 ORDER BY 1, 2
+    SELECT DISTINCT site_id, min(start_at) AS start_at, max(end_at) AS end_at FROM runs
+    GROUP BY site_id, observed_property, run HAVING max(end_at) - min(start_at) >= to_hours($hours) ORDER BY ALL
 """

@@ -125,7 +125,8 @@ def blur(document: Document) -> None:
 
 def sense(document: Document) -> None:
     """Flags and outages."""
-    print(f"{document['rows']:,} readings of {len(document['sites'])} sites, read as {document['format']}")
+    print(f"{document['rows']:,} readings of {len(document['sites'])} sites, read as {document['format']}: ", end="")
+    print(", ".join(document["properties"]) or "no known property")
     table(["flag", "rows"], [[flag, rows] for flag, rows in document["flags"].items()])
     print()
     rows = [[o["site_id"], o["start_at"], o["end_at"], o["reason"]] for o in document["outages"]]

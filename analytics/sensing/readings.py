@@ -6,6 +6,7 @@ instant stays as it was written, so that the contract `sensor_readings` refuses 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -39,8 +40,9 @@ class Reading(NamedTuple):
 
     Attributes:
         source_row: Its place in the source, from 1: a line, or the number of the observation.
-        site_id: The sensor's place, as `site_id_of` writes it.
-        observed_property: A name of `analytics.sensing.properties`, or the network's own where it is not known there.
+        site_id: The sensor's place, as `site_id_of` writes it; None where nobody says.
+        observed_property: A name of `analytics.sensing.properties`, or the network's own where it is not known there; None
+            where nobody says.
         interval_start_at: Start of what was measured, ISO 8601 with an offset; as written where it is no instant.
         interval_s: Length of what was measured, 0 for an instant; None where the source does not say. [s]
         value: As written.
@@ -50,8 +52,8 @@ class Reading(NamedTuple):
     """
 
     source_row: int
-    site_id: str
-    observed_property: str
+    site_id: str | None
+    observed_property: str | None
     interval_start_at: str | None
     interval_s: float | None
     value: str | None
@@ -66,14 +68,35 @@ def site_id_of(name: str) -> str:
     Example:
         >>> site_id_of("188 Quay Street Lower Albert (EW)")
         '188_quay_street_lower_albert_ew'
+        >>> site_id_of("Georg-Friedrich-Straße"), site_id_of("東")
+        ('georg_friedrich_strasse', 'u6771')
     """
-    letters = "".join(character if character.isalnum() else " " for character in name.lower())
+    plain = unicodedata.normalize("NFKD", name.lower().replace("ß", "ss"))
+    letters = "".join(_letter(character) for character in plain if not unicodedata.combining(character))
     return "_".join(letters.split())
+
+
+def _letter(character: str) -> str:
+    """A letter or digit of ASCII as it is, of another script by its number, anything else as a blank."""
+    if character.isascii():
+        return character if character.isalnum() else " "
+    return f" u{ord(character):x} " if character.isalnum() else " "
 
 
 def quoted(name: str) -> str:
     """A name as SQL writes it, whatever it contains."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def named(text: str, most: int = 60) -> str:
+    """A text that came with the readings as a message shows it: in one line, cut.
+
+    Args:
+        text: The text.
+        most: So much of it is shown. [characters]
+    """
+    line = " ".join(text[: most + 1].split())
+    return line if len(text) <= most else line[:most] + "…"
 
 
 def write_readings(connection: Connection, readings: Iterable[Reading], *, table: str) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from analytics.lake import Connection
-from analytics.sensing.readings import SourceError, quoted
+from analytics.sensing.readings import SourceError, named, quoted
 
 if TYPE_CHECKING:
     from pint import Unit, UnitRegistry
@@ -112,7 +112,7 @@ def known_property(name: str) -> Property:
     found = property_of(name)
     if found is None:
         raise SourceError(
-            f"observed property '{name}' is unknown; expected one of {', '.join(sorted(properties()))}; "
+            f"observed property '{named(name)}' is unknown; expected one of {', '.join(sorted(properties()))}; "
             "correct the name or map it to one of these"
         )
     return properties()[found]
@@ -148,7 +148,9 @@ def conversion(observed_property: str, unit: str | None) -> Conversion:
     if found is None:
         known = ", ".join(one for one in SHOWN if _factor_and_offset(of, one) is not None)
         what = (
-            f"unit '{unit}' of {of.name} is unknown or of another kind" if unit and unit.strip() else f"{of.name} has no unit"
+            f"unit '{named(unit or '')}' of {of.name} is unknown or of another kind"
+            if unit and unit.strip()
+            else f"{of.name} has no unit"
         )
         raise SourceError(f"{what}; expected one of {known}; correct the source, or say the unit in its mapping")
     return Conversion(*found, of.unit)
