@@ -25,7 +25,13 @@ Document = dict[str, Any]
 
 
 def audit_sensor(
-    pairs: Collocation, *, level: float = LEVEL, seed: int = 0, of_reference: float = 0.0, calibration: str | None = None
+    pairs: Collocation,
+    *,
+    level: float = LEVEL,
+    seed: int = 0,
+    of_reference: float = 0.0,
+    calibration: str | None = None,
+    is_independent: bool = True,
 ) -> Document:
     """Hold the units of a collocation against the targets of their observed property.
 
@@ -35,6 +41,8 @@ def audit_sensor(
         seed: Of the bootstrap.
         of_reference: Random standard uncertainty of the reference, in the unit the property is kept in.
         calibration: What the units were calibrated with, for the document.
+        is_independent: Whether the calibration was fitted to other readings than these; if not, the audit flatters, and no
+            verdict says that targets are met.
 
     Returns:
         A document for JSON: `metrics` with intervals, each unit's, `targets` with what passed, `conditions`, `uncertainty`,
@@ -75,6 +83,10 @@ def audit_sensor(
         if one.passed is None:
             skipped.append({"what": f"target '{one.wanted}'", "why": _why_not(one, pairs)})
     conditions = _conditions(table, pairs) if table is not None else []
+    if calibration is not None:
+        conditions.append(
+            {"condition": "calibrated on other readings", "wanted": 1, "found": int(is_independent), "met": is_independent}
+        )
     for condition in table.unchecked if table is not None else ():
         skipped.append({"what": f"condition '{condition}'", "why": "one collocation cannot show it"})
     uncertainty, why = _uncertainty(kept, of_reference)
@@ -201,7 +213,7 @@ def _verdict(
         verb = "meets"
     reasons = [f"{_said(one, metrics)}, where {one.wanted} is asked" for one in failed]
     reasons += [f"{' and '.join(one.metrics)} could not be had" for one in unknown]
-    reasons += [f"{one['condition']}: {one['found']:.3g}, where {one['wanted']:g} are asked" for one in short]
+    reasons += [f"{one['condition']}: found {one['found']:.3g}, expected {one['wanted']:g}" for one in short]
     unsure = sum(1 for one in judged if one.passed and not one.is_sure)
     doubt = f"; {unsure} of {len(judged)} so narrowly that the interval crosses the target" if unsure and not failed else ""
     why = f": {'; '.join(reasons)}" if reasons else ""

@@ -10,11 +10,14 @@ import numpy.typing as npt
 
 from analytics.lake import Connection
 from analytics.sensing.calibration.clock import Shift, clock_shift
+from analytics.sensing.calibration.corrections import Correction
+from analytics.sensing.calibration.fits import Calibration
 from analytics.sensing.readings import SourceError, quoted
 from analytics.sensing.units import known_property
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Sides = dict[str, tuple[Integers, Floats]]
 
 HOUR_S, DAY_S = 3600, 86_400
 COVERAGE = 0.75
@@ -97,6 +100,7 @@ def collocate(
     observed_property: str,
     sensor_property: str | None = None,
     covariates: Sequence[str] = (),
+    by: Calibration | Correction | None = None,
     interval_s: int = HOUR_S,
     coverage: float = COVERAGE,
     day_offset_h: int = 0,
@@ -114,6 +118,7 @@ def collocate(
         observed_property: What is audited.
         sensor_property: What the units give where it is another property, such as a raw signal.
         covariates: Further properties of the units that are wanted, such as `humidity`.
+        by: Calibration of the units' hours, before days are made of them; `sensor_property` and `covariates` are then its.
         interval_s: 3600 or 86400. [s]
         coverage: Share of an hour, and of a day's hours, that must be measured, 0 to 1.
         day_offset_h: Offset of the clock whose days are meant, from UTC. [h]
@@ -121,9 +126,11 @@ def collocate(
             correlation decisively, that is an error. 0 takes the stamps as they are. [h]
 
     Raises:
-        SourceError: A side has no readings or no common interval, the reference is several sites, is too seldom for the
-            interval, or its clock is wrong.
+        SourceError: A side has no readings or no common interval, readings are further apart than hours, the reference is
+            several sites, its clock is wrong, or the calibration is of another property or lacks a covariate.
     """
+    if by is not None:
+        sensor_property, covariates = by.sensor_property, by.covariates
     of_reference, of_sensors = known_property(observed_property), known_property(sensor_property or observed_property)
     kind = of_reference.hourly
     if kind not in HOURLY:
@@ -151,6 +158,9 @@ def collocate(
             f"{shift.correlation_as_is:.3f} as they are); expected the same clock; correct the stamps or give "
             f"--reference-shift {shift.hours}"
         )
+    if by is not None:
+        units = _calibrated(by, units, others, of_reference.name)
+        of_sensors, others = of_reference, {}
     moved = reference_shift_h or 0
     hours_r = hours_r + moved
     if interval_s == DAY_S:
@@ -189,9 +199,28 @@ def collocate(
 _NONE: tuple[Integers, Floats] = (np.empty(0, dtype=np.int64), np.empty(0))
 
 
+def _calibrated(by: Calibration | Correction, units: Sides, others: Mapping[str, Sides], wanted: str) -> Sides:
+    """Calibrated hours of each unit; an hour without a covariate is none."""
+    if by.observed_property != wanted:
+        raise SourceError(
+            f"calibration: it gives '{by.observed_property}'; expected '{wanted}', as the reference; choose another"
+        )
+    missing = [name for name, each in others.items() if not each]
+    if missing:
+        raise SourceError(
+            f"calibration: it needs '{missing[0]}', which no unit gives; expected it in the files; map its column"
+        )
+    found = {}
+    for name, (hours, values) in units.items():
+        given = {key: _at(hours, *each.get(name, _NONE)) for key, each in others.items()}
+        values = by.apply(values, given)
+        found[name] = hours[np.isfinite(values)], values[np.isfinite(values)]
+    return found
+
+
 def _hours(
     connection: Connection, table: str, name: str, kind: str, coverage: float, side: str, *, optional: bool = False
-) -> dict[str, tuple[Integers, Floats]]:
+) -> Sides:
     """Hours and values of each site; an hour is there where readings stand for enough of it."""
     if kind not in HOURLY:
         kind = "mean"

@@ -31,6 +31,11 @@ class Correction:
     source: str
     is_verified: bool
 
+    @property
+    def sensor_property(self) -> str:
+        """What it is applied to."""
+        return self.observed_property
+
     def apply(self, sensor: Floats, covariates: Mapping[str, Floats]) -> Floats:
         """Corrected values; NaN where the sensor or a covariate has none."""
         return self.function(sensor, covariates)

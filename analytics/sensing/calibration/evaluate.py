@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from analytics.sensing.calibration.agreement import pooled
 from analytics.sensing.calibration.collocation import DAY_S, Collocation
-from analytics.sensing.calibration.corrections import Correction
 from analytics.sensing.calibration.fits import SENSOR, Calibration, Method, fit, inputs_of
 from analytics.sensing.readings import SourceError
 from analytics.sensing.units import known_property
@@ -85,21 +84,8 @@ def calibrate(
     )
 
 
-def calibrated(pairs: Collocation, by: Calibration | Correction) -> Collocation:
-    """The collocation with calibrated units.
-
-    Raises:
-        SourceError: The calibration is of another property, or needs what the units do not give.
-    """
-    wanted = by.sensor_property if isinstance(by, Calibration) else by.observed_property
-    if wanted != pairs.sensor_property or by.observed_property != pairs.observed_property:
-        raise SourceError(
-            f"calibration: it makes {by.observed_property} of {wanted}; expected {pairs.observed_property} of "
-            f"{pairs.sensor_property}; choose another"
-        )
-    for name in by.covariates:
-        if name not in pairs.covariates or not np.isfinite(pairs.covariates[name]).any():
-            raise SourceError(f"calibration: it needs '{name}', which no unit gives; expected it in the files; map its column")
+def calibrated(pairs: Collocation, by: Calibration) -> Collocation:
+    """The collocation with calibrated units."""
     return pairs.with_sensors(by.apply(pairs.sensors, pairs.covariates))
 
 
