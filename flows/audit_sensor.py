@@ -150,6 +150,7 @@ def _files(sides: Sides, read: Read) -> dict[str, Any]:
         "digests": read.digests,
         "rows": read.rows,
         "refused": read.refused,
+        "reasons": read.reasons,
     }
 
 

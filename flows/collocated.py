@@ -54,11 +54,12 @@ class Sides:
 
 @dataclass
 class Read:
-    """What was read: SHA-256 and rows of each file, how many the contract refused, and what it did not check."""
+    """What was read of each file: SHA-256, rows, how many the contract refused, and which rules it broke."""
 
     digests: dict[str, str] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, list[str]] = field(default_factory=dict)
 
 
 def pair_files(
@@ -149,6 +150,7 @@ def _read(
             rows = alone.execute("FROM judged").to_arrow_table()
         key = f"{side}: {Path(file).name}"
         found.digests[key], found.rows[key], found.refused[key] = file_digest(Path(file)), report.rows, report.quarantined
+        found.reasons[key] = [f"{rule.rule}: {rule.reason}" for rule in report.rules if rule.status == "failed"]
         connection.register("one_file", rows)
         into = f"INSERT INTO {side} BY NAME" if number else f"CREATE TEMP TABLE {side} AS"
         connection.execute(f"{into} SELECT * FROM one_file")

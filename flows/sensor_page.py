@@ -9,7 +9,7 @@ from typing import Any
 from analytics.sensing.calibration.collocation import Collocation
 from analytics.sensing.readings import SourceError
 from data_contracts.reports.page import STYLE
-from experiments.collocation_plot import collocation_svg
+from experiments.collocation_plot import collocation_svgs
 from flows.show_sensing import told
 
 Document = dict[str, Any]
@@ -29,9 +29,13 @@ EXPLAINED = {
     "SD": "standard deviation between units",
     "CV": "the same in percent",
 }
-PRINT = (
-    "@media print{@page{size:A4;margin:12mm}h2{margin:.8rem 0 .3rem}header{margin:.5rem 0}th,td{padding:.15rem .5rem .15rem 0}}"
-)
+MORE = """
+.pictures{display:flex;flex-wrap:wrap;gap:.5rem}.pictures svg{flex:1 1 20rem;min-width:0}
+@media print{@page{size:A4;margin:9mm}body{font-size:7pt;line-height:1.25}header{margin:0}h1{font-size:1.4rem;margin:0}
+h2{margin:.5rem 0 .1rem;font-size:1.1rem}h3{margin:.2rem 0;font-size:1rem}p,ul{margin:.15rem 0}figure{margin:0}
+.pictures{flex-wrap:nowrap}.pictures svg{height:4.6cm}th,td{padding:.08rem .5rem .08rem 0}caption{padding:0;max-width:none}
+li{margin:0}}
+"""
 
 
 def write_page(document: Document, pairs: Collocation, path: Path) -> None:
@@ -78,7 +82,7 @@ def audit_page(document: Document, pairs: Collocation) -> str:
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{_e(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}{PRINT}</style></head><body><main>{''.join(parts)}</main></body></html>\n"
+        f"<style>{STYLE}{MORE}</style></head><body><main>{''.join(parts)}</main></body></html>\n"
     )
 
 
@@ -88,13 +92,16 @@ def _picture(document: Document, pairs: Collocation) -> str:
     unit = document["unit"]
     name = f"{document['observed_property']}, {unit}"
     words = (
-        f"Left: the reference and the mean of the units over time. Right: each pair of sensor and reference, the line of equal "
+        f"First: the reference and the mean of the units over time. Second: each pair of sensor and reference, the line of equal "
         f"values and the line of least squares. The reference lies between {pairs.reference.min():.3g} and "
         f"{pairs.reference.max():.3g} {unit}; the sensors differ from it by {_value(found['MB'])} {unit} on average."
     )
-    svg = collocation_svg(pairs, name, slope=slope, intercept=intercept)
+    svgs = collocation_svgs(pairs, name, slope=slope, intercept=intercept)
     said = _e(words)
-    return f'<figure><div role="img" aria-label="{said}">{svg}</div><figcaption class="quiet">{said}</figcaption></figure>'
+    return (
+        f'<figure><div class="pictures" role="img" aria-label="{said}">{"".join(svgs)}</div>'
+        f'<figcaption class="quiet">{said}</figcaption></figure>'
+    )
 
 
 def _targets(document: Document) -> str:
@@ -177,8 +184,8 @@ def _about(document: Document) -> str:
         f"({clock['correlation']:.3f}) is at {clock['hours']:+d} h.</p>"
     )
     files = "".join(
-        f"<li>{_e(name)}: {document['rows'][name]:,} readings, {document['refused'][name]:,} refused; "
-        f"SHA-256 {digest[:16]}…</li>"
+        f"<li>{_e(name)}: {document['rows'][name]:,} readings, {document['refused'][name]:,} refused"
+        f"{''.join(f' ({_e(why)})' for why in document['reasons'][name])}; SHA-256 {digest[:16]}…</li>"
         for name, digest in document["digests"].items()
     )
     return (
