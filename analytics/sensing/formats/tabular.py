@@ -21,6 +21,8 @@ from analytics.sensing.readings import SourceError, named, quoted, site_id_of
 EXPECTED = "a CSV or Parquet table of readings"
 OPTIONAL = ("interval_s", "coverage", "flags")
 """Columns of the shape of readings that a table without a mapping need not have."""
+FAILURES = (QueryError, UnicodeDecodeError)
+"""How DuckDB says that it cannot read something; the second where its message cuts a character in two."""
 POINTED = " (a point where decimal commas are expected)"
 
 
@@ -80,7 +82,7 @@ def tabular(
         try:
             kinds = {str(row[0]): str(row[1]) for row in connection.execute(f"DESCRIBE {relation}").fetchall()}
             _create(connection, relation, _table(source, kinds, columns, stamps, cells, timezone), table, first=1)
-        except QueryError as error:
+        except FAILURES as error:
             said = str(error).splitlines()[0]
             raise SourceError(f"{source}: not a readable Parquet file ({said}); expected {EXPECTED}; write it again") from None
         return
@@ -95,7 +97,7 @@ def tabular(
         try:
             _create(connection, relation, mapped, table, first=2)
             return
-        except QueryError:
+        except FAILURES:
             pass  # a line is no row
     staged = f"{table}_lines"
     try:
@@ -172,7 +174,7 @@ def _create(connection: Connection, relation: str, given: Table, table: str, *, 
     name = quoted(table)
     try:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {_select(relation, given, first, strict=typed)}")
-    except QueryError:
+    except FAILURES:
         if not typed:
             raise
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {_select(relation, given, first, strict=False)}")

@@ -100,7 +100,7 @@ def csv_ragged(rng: random.Random) -> Case:
         lines[place + 1] = rng.choice(
             [line + ",1,2", "", line.replace(",", "", 2), '"' + line, line + '"x"', ",,,", "\0" + line[2:]]
         )
-    return Case("\n".join(lines).encode(), {row[3] for place, row in enumerate(rows) if place not in hit})
+    return Case("\n".join(lines).encode(), {row[3] for place, row in enumerate(rows) if place not in hit}, known=False)
 
 
 def csv_line_ends(rng: random.Random) -> Case:
