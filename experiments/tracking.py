@@ -12,7 +12,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 RUN_TAG = "testbed.run_id"
+MODEL_FILE = "model.json"
+"""The artifact of a run that is a registered document."""
 
 
 @dataclass(frozen=True)
@@ -198,3 +200,59 @@ def _log_model(uri: str, run_id: str, path: Path) -> None:
             pip_requirements=["onnxruntime"],
         )
     client(uri).update_run(run_id, status="RUNNING")
+
+
+def register(uri: str, artifacts: Path, name: str, document: bytes, record: Record) -> int:
+    """Register a JSON document, such as a calibration, as a version of a model; the same document is the same version.
+
+    Args:
+        uri: Tracking URI.
+        artifacts: Folder for the artifacts of experiments made here.
+        name: Name of the registered model.
+        document: The document.
+        record: What its run logs beside it; `run_id` tells documents apart.
+
+    Returns:
+        The version, from 1.
+    """
+    from mlflow.exceptions import MlflowException
+
+    store = client(uri)
+    run_id = log_run(uri, artifacts, replace(record, artifacts={**record.artifacts, MODEL_FILE: document}))
+    finish(uri, run_id, {})
+    try:
+        store.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    known = [version for version in _versions(store, name) if version.run_id == run_id]
+    if known:
+        return int(known[0].version)
+    source = f"{store.get_run(run_id).info.artifact_uri}/{MODEL_FILE}"
+    return int(store.create_model_version(name, source, run_id=run_id, tags={RUN_TAG: record.run_id}).version)
+
+
+def registered(uri: str, name: str, version: int | None = None) -> tuple[int, bytes] | list[str]:
+    """A registered document and its version.
+
+    Args:
+        uri: Tracking URI.
+        name: Name of the registered model.
+        version: Which; the newest where None.
+
+    Returns:
+        Version and document; where there is no such version, the names with their versions that there are.
+    """
+    store = client(uri)
+    found = [one for one in _versions(store, name) if version is None or int(one.version) == version]
+    if not found:
+        models = store.search_registered_models(max_results=100)
+        return [f"{one.name}@{kept.version}" for one in models for kept in _versions(store, one.name)]
+    newest = max(found, key=lambda one: int(one.version))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(store.download_artifacts(newest.run_id, MODEL_FILE, folder))
+        return int(newest.version), file.read_bytes()
+
+
+def _versions(store: MlflowClient, name: str) -> list[Any]:
+    return sorted(store.search_model_versions(f"name = '{name}'"), key=lambda one: int(one.version))

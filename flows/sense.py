@@ -90,7 +90,7 @@ def sense_files(
             raise SourceError(f"{file}: the file was not found; expected a file of readings; correct the path")
         reader = recognise(file) if read_as == "auto" else read_as
         found.formats.append(reader)
-        arguments = _arguments(reader, reader_params or {}, timezone)
+        arguments = reader_params_of(reader, reader_params or {}, timezone)
         with memory() as connection:
             READERS[reader](connection, file, table="read", **arguments)
             shut_in(connection)
@@ -137,7 +137,12 @@ def load_mapping(path: str | None) -> dict[str, Any]:
     return {str(name): value for name, value in document.items()}
 
 
-def _arguments(reader: str, given: Mapping[str, Any], timezone: str | None) -> dict[str, Any]:
+def reader_params_of(reader: str, given: Mapping[str, Any], timezone: str | None) -> dict[str, Any]:
+    """Parameters as a reader wants them.
+
+    Raises:
+        SourceError: One is unknown, missing or wrong.
+    """
     valid = parameters_of(READERS[reader])
     unknown = [name for name in given if name not in valid]
     if unknown:
