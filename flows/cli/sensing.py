@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -30,4 +31,22 @@ def sense(
     at = instant_of(now)
     document = sense_files(files, read_as, observed, timezone=timezone, day_starts_at_hour=day_starts_at_hour, now=at)
     put(document, as_json, show.sense)
+    return FINE
+
+
+@commands.command()
+def listen(
+    source: Annotated[str, typer.Argument(help="mqtt:NAME, with its address in TESTBED_MQTT_NAME, or mqtt[s]://HOST.")],
+    mapping: Annotated[str, typer.Option(metavar="FILE.yaml", help="What the messages mean.")],
+    listen_for: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="Such as 15m; until Ctrl-C otherwise.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Listen to an MQTT broker: readings go through the gate into the lake, each once, until stopped."""
+    settings = settings_of_run()
+    from flows.listen import listen_to
+
+    document = listen_to(source, mapping, settings, listen_for, progress=lambda text: print(text, file=sys.stderr))
+    put(document, as_json, show.heard)
     return FINE
