@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiomqtt
@@ -37,7 +38,7 @@ LONGEST_WAIT_S = 30.0
 SPOOL_BYTES = 1 << 30
 """When so much waits on disk, nothing more is taken from the broker. [bytes]"""
 
-Raw = tuple[bytes, bytes, int, float]
+Taken = tuple[bytes, bytes, int, float, int, int]
 Tell = Callable[..., None]
 
 
@@ -120,9 +121,9 @@ class _Waiting(asyncio.Queue[aiomqtt.Message]):
         topic = item.topic.value.encode("utf-8", "surrogateescape")
         super()._put((topic, payload, size, time.time(), item.mid, item.qos))  # type: ignore[arg-type]
 
-    def take(self) -> list[tuple[bytes, bytes, int, float, int, int]]:
+    def take(self) -> list[Taken]:
         """All that wait now."""
-        return [self.get_nowait() for _ in range(self.qsize())]  # type: ignore[misc]
+        return [cast(Taken, self.get_nowait()) for _ in range(self.qsize())]
 
 
 class _Client(aiomqtt.Client):
@@ -179,7 +180,7 @@ _REFUSALS = (0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C)
 
 
 def _connection(broker: Broker, client_id: str) -> _Client:
-    properties = Properties(PacketTypes.CONNECT)
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = SESSION_S
     properties.ReceiveMaximum = IN_FLIGHT
     client = _Client(
@@ -204,7 +205,8 @@ async def _subscribe(client: _Client, topics: Sequence[str]) -> None:
     options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
     granted = await client.subscribe([(topic, options) for topic in topics])
     for topic, code in zip(topics, granted, strict=True):
-        if int(getattr(code, "value", code)) >= 0x80:
+        level: Any = getattr(code, "value", code)
+        if level >= 0x80:
             raise SourceError(f"the broker refuses topic '{topic}' ({code}); expected one that the user may read; correct it")
 
 
@@ -212,12 +214,12 @@ async def _take(client: _Client, spool: SpoolWriter, tell: Tell) -> None:
     waiting = client.waiting()
     async for first in client.messages:
         await asyncio.sleep(GATHER_S)
-        some = [first, *waiting.take()]
+        some = [cast(Taken, first), *waiting.take()]
         while spool.kept_bytes > SPOOL_BYTES:
             tell("full", bytes=spool.kept_bytes)
             await asyncio.sleep(1)
-        spool.append([one[:4] for one in some])  # type: ignore[index]
-        for *_, identifier, qos in some:  # type: ignore[misc]
-            if qos:
-                client.acknowledge(identifier)
-        tell("taken", messages=len(some), unsure=sum(not one[5] for one in some))  # type: ignore[index]
+        spool.append([one[:4] for one in some])
+        for one in some:
+            if one[5]:
+                client.acknowledge(one[4])
+        tell("taken", messages=len(some), unsure=sum(not one[5] for one in some))

@@ -150,7 +150,7 @@ class Plain(Part):
 
     def topic_columns(self, topic: str) -> dict[str, Any]:
         """What a topic alone says about the readings of its messages."""
-        columns: dict[str, Any] = {**self.constants}
+        columns: dict[str, Any] = {str(name): text for name, text in self.constants.items()}
         wanted, found = self.topic.split("/"), topic.split("/")
         for place, level in enumerate(wanted):
             if level == "#":

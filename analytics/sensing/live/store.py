@@ -41,7 +41,7 @@ def prepare(connection: Connection, feed: str) -> int:
         Number of the last message that the lake holds anything of; 0 when there is none.
     """
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE newest AS SELECT site_id, observed_property, max(interval_start_at) AS at "
+        "CREATE OR REPLACE TEMP TABLE newest AS SELECT site_id, observed_property, max(interval_start_at) AS newest_at "
         "FROM lake.live_readings WHERE feed = ? GROUP BY ALL",
         [feed],
     )
@@ -73,9 +73,9 @@ def store(connection: Connection, feed: str, *, accepted: str, refused: str) -> 
     counts = connection.execute(
         f"""
         SELECT count(*), (SELECT count(*) FROM {accepted}) - count(*),
-               count(*) FILTER (interval_start_at < greatest(before, newest)),
+               count(*) FILTER (interval_start_at < greatest(before, newest_at)),
                count(*) FILTER (epoch(received_at) - epoch(interval_start_at) - interval_s > {LATE_S})
-        FROM (SELECT fresh.*, newest.at AS newest, max(interval_start_at) OVER (PARTITION BY site_id, observed_property
+        FROM (SELECT fresh.*, newest_at, max(interval_start_at) OVER (PARTITION BY site_id, observed_property
                      ORDER BY source_row ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
               FROM fresh LEFT JOIN newest USING (site_id, observed_property))
         """
@@ -92,8 +92,8 @@ def store(connection: Connection, feed: str, *, accepted: str, refused: str) -> 
 
     retry(work)
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE newest AS SELECT site_id, observed_property, max(at) AS at FROM (FROM newest UNION ALL "
-        "SELECT site_id, observed_property, interval_start_at FROM fresh) GROUP BY ALL"
+        "CREATE OR REPLACE TEMP TABLE newest AS SELECT site_id, observed_property, max(newest_at) AS newest_at FROM "
+        "(FROM newest UNION ALL SELECT site_id, observed_property, interval_start_at FROM fresh) GROUP BY ALL"
     )
     return Stored(*(int(count) for count in counts))
 
