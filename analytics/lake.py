@@ -38,6 +38,9 @@ TABLES = {
     "upper INTEGER, uptime DOUBLE",
     "live_counts": "pilot_id VARCHAR, feed INTEGER, site_id VARCHAR, line VARCHAR, direction VARCHAR, road_user VARCHAR, "
     "interval_start_at TIMESTAMPTZ, interval_s INTEGER, crossings INTEGER, lower INTEGER, upper INTEGER, uptime DOUBLE",
+    "live_readings": "feed VARCHAR, source_row BIGINT, site_id VARCHAR, observed_property VARCHAR, "
+    "interval_start_at TIMESTAMPTZ, interval_s DOUBLE, value DOUBLE, unit VARCHAR, coverage DOUBLE, flags VARCHAR, "
+    "received_at TIMESTAMPTZ",
     "open_counts": "pilot_id VARCHAR, run_id VARCHAR, site_id VARCHAR, line VARCHAR, road_user VARCHAR, "
     "direction VARCHAR, period_start_at TIMESTAMPTZ, period_s INTEGER, crossings INTEGER, suppressed BOOLEAN, "
     "coverage DOUBLE, attribution VARCHAR",
@@ -72,7 +75,7 @@ PILOT_TABLES = tuple(
     for name, columns in TABLES.items()
     if "run_id VARCHAR" in columns and "pilot_id" in columns and name not in OUTLIVE_RUNS
 )
-"""The tables whose rows belong to one pilot's run; `plans` and `live_counts` outlive runs."""
+"""The tables whose rows belong to one pilot's run; `plans`, `live_counts` and `live_readings` outlive runs."""
 
 LIVE = "live"
 """The run of what a stream brought and the gate accepted, until a run that judges the pilot takes its place."""

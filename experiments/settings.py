@@ -48,6 +48,7 @@ class Settings:
         pilots: Folder of the pilot files.
         tasks: Folder of the vendor tasks.
         streams: Addresses of streams, which may hold passwords, by the NAME that pilots call them: `stream:NAME`.
+        brokers: Addresses of MQTT brokers, which may hold passwords, by the NAME of the feed: `mqtt:NAME`.
     """
 
     home: Path
@@ -60,6 +61,7 @@ class Settings:
     pilots: Path
     tasks: Path
     streams: dict[str, str] = field(default_factory=dict, repr=False)
+    brokers: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def cache(self) -> Path:
@@ -126,12 +128,14 @@ def load_settings(environment: Mapping[str, str] | None = None, *, runner: str |
         runner=runner,
         pilots=Path(found.get("TESTBED_PILOTS", ROOT / "experiments" / "pilots")),
         tasks=Path(found.get("TESTBED_TASKS", ROOT / "experiments" / "tasks")),
-        streams={
-            name.removeprefix("TESTBED_STREAM_").lower(): address
-            for name, address in found.items()
-            if name.startswith("TESTBED_STREAM_")
-        },
+        streams=_named(found, "TESTBED_STREAM_"),
+        brokers=_named(found, "TESTBED_MQTT_"),
     )
+
+
+def _named(environment: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """Variables that begin with a prefix, by what follows it."""
+    return {name.removeprefix(prefix).lower(): text for name, text in environment.items() if name.startswith(prefix)}
 
 
 def quieten(settings: Settings) -> None:

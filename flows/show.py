@@ -136,6 +136,16 @@ def sense(document: Document) -> None:
         table(["rule", "status", "reason"], [list(rule.values()) for rule in told["rules"]])
 
 
+def heard(document: Document) -> None:
+    """What came of listening to a broker."""
+    print(f"{document['readings']:,} new readings from {document['messages']:,} messages in {document['seconds']:,.0f} s")
+    names = ("duplicates", "out_of_order", "late", "unsure", "connections", "lost", "batches")
+    table(["count", "number"], [[name, document[name]] for name in names])
+    if document["refused"]:
+        print()
+        table(["refused by rule", "rows"], [[rule, rows] for rule, rows in sorted(document["refused"].items())])
+
+
 def check(document: Document) -> None:
     """Every rule of a contract and what became of it."""
     names = ["rule", "severity", "status", "failed_rows", "reason"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -117,4 +118,22 @@ def calibrate(
         sides, observed, settings, name=name, sensor_property=sensor_property, terms=terms_of(terms), method=method, **days
     )
     put(document, as_json, show_sensing.calibrate)
+    return FINE
+
+
+@commands.command()
+def listen(
+    source: Annotated[str, typer.Argument(help="mqtt:NAME, with its address in TESTBED_MQTT_NAME, or mqtt[s]://HOST.")],
+    mapping: Annotated[str, typer.Option(metavar="FILE.yaml", help="What the messages mean.")],
+    listen_for: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="Such as 15m; until Ctrl-C otherwise.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Listen to an MQTT broker: readings go through the gate into the lake, each once, until stopped."""
+    settings = settings_of_run()
+    from flows.listen import listen_to
+
+    document = listen_to(source, mapping, settings, listen_for, progress=lambda text: print(text, file=sys.stderr))
+    put(document, as_json, show.heard)
     return FINE
