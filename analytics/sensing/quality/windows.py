@@ -111,16 +111,18 @@ _DOUBTFUL = """
 _FLAT = """
     INSERT INTO judging_flat
     WITH wanted AS (
-        SELECT sensor, block - back AS block, any_value(block_rows) AS block_rows, bool_or(back = 0) AS is_doubtful
+        SELECT sensor, block - back AS block, bool_or(back = 0) AS is_doubtful
         FROM (SELECT *, unnest(range(flat_blocks + 1)) AS back FROM judging_doubtful WHERE is_flat)
         WHERE block >= back GROUP BY 1, 2
+    ), placed AS (
+        SELECT c.*, place // block_rows AS block, rows, flat_rows, flat_fail_rows
+        FROM judging_chunk c JOIN judging_pace USING (sensor)
     ), spreads AS (
         SELECT c.sensor, place, value, is_doubtful, rows, flat_rows, flat_fail_rows, flat_below,
                max(value) OVER few - min(value) OVER few AS spread, max(value) OVER many - min(value) OVER many AS long_spread
-        FROM judging_chunk c JOIN wanted w ON w.sensor = c.sensor AND w.block = place // w.block_rows
-             JOIN judging_pace p ON p.sensor = c.sensor JOIN judging_limits l ON l.sensor = c.sensor
-        WINDOW few AS (PARTITION BY c.sensor ORDER BY place ROWS BETWEEN flat_rows PRECEDING AND CURRENT ROW),
-               many AS (PARTITION BY c.sensor ORDER BY place ROWS BETWEEN flat_fail_rows PRECEDING AND CURRENT ROW)
+        FROM placed c JOIN wanted USING (sensor, block) JOIN judging_limits USING (sensor)
+        WINDOW few AS (PARTITION BY sensor ORDER BY place ROWS BETWEEN flat_rows PRECEDING AND CURRENT ROW),
+               many AS (PARTITION BY sensor ORDER BY place ROWS BETWEEN flat_fail_rows PRECEDING AND CURRENT ROW)
     )
     SELECT sensor, place, CASE WHEN place >= flat_fail_rows AND long_spread < flat_below THEN 4 ELSE 3 END
     FROM spreads WHERE is_doubtful AND value IS NOT NULL AND place >= flat_rows AND spread < flat_below AND rows >= 3
@@ -131,15 +133,16 @@ _RANGE = f"""CASE WHEN NOT vary_is_range THEN {_STD}
 _VARY = """
     INSERT INTO judging_vary
     WITH wanted AS (
-        SELECT sensor, block - back AS block, any_value(block_rows) AS block_rows, bool_or(back = 0) AS is_doubtful
+        SELECT sensor, block - back AS block, bool_or(back = 0) AS is_doubtful
         FROM (SELECT *, unnest(range(vary_blocks + 1)) AS back FROM judging_doubtful WHERE is_even)
         WHERE block >= back GROUP BY 1, 2
+    ), placed AS (
+        SELECT c.*, place // block_rows AS block, least FROM judging_chunk c JOIN judging_pace USING (sensor)
     ), spreads AS (
-        SELECT c.sensor, place, value, is_doubtful, least, vary_suspect, vary_fail, count(value) OVER past AS n,
+        SELECT c.sensor, place, value, is_doubtful, c.least, vary_suspect, vary_fail, count(value) OVER past AS n,
                {spread} AS spread
-        FROM judging_chunk c JOIN wanted w ON w.sensor = c.sensor AND w.block = place // w.block_rows
-             JOIN judging_pace p ON p.sensor = c.sensor JOIN judging_limits l ON l.sensor = c.sensor
-        WINDOW past AS (PARTITION BY c.sensor ORDER BY epoch_us(interval_start_at)
+        FROM placed c JOIN wanted USING (sensor, block) JOIN judging_limits USING (sensor)
+        WINDOW past AS (PARTITION BY sensor ORDER BY epoch_us(interval_start_at)
                         RANGE BETWEEN vary_us - 1 PRECEDING AND CURRENT ROW)
     )
     SELECT sensor, place, CASE WHEN n < least OR spread IS NULL THEN 2 WHEN spread < vary_fail THEN 4 ELSE 3 END
