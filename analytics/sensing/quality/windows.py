@@ -27,25 +27,25 @@ def take_pace(connection: Connection) -> None:
         f"""
         INSERT INTO judging_pace
         WITH gaps AS (
-            SELECT sensor, gap_us, count(*) AS n, sum(value) AS total, count(value) AS given
-            FROM judging_chunk WHERE NOT is_again GROUP BY sensor, gap_us
+            SELECT sensor, gap_ms::BIGINT AS gap_ms, count(*) AS n, sum(value) AS total, count(value) AS given
+            FROM judging_chunk WHERE place IS NOT NULL GROUP BY 1, 2
         ), ordered AS (
-            SELECT sensor, gap_us, sum(n) OVER (PARTITION BY sensor ORDER BY gap_us) AS upto,
+            SELECT sensor, gap_ms, sum(n) OVER (PARTITION BY sensor ORDER BY gap_ms) AS upto,
                    sum(n) OVER (PARTITION BY sensor) AS gaps
-            FROM gaps WHERE gap_us IS NOT NULL
+            FROM gaps WHERE gap_ms IS NOT NULL
         ), middle AS (
-            SELECT sensor, (min(gap_us) FILTER (upto >= (gaps + 1) // 2) + min(gap_us) FILTER (upto >= gaps // 2 + 1)) / 2 AS us
+            SELECT sensor, (min(gap_ms) FILTER (upto >= (gaps + 1) // 2) + min(gap_ms) FILTER (upto >= gaps // 2 + 1)) / 2 AS ms
             FROM ordered GROUP BY sensor
         ), pace AS (
-            SELECT sensor, sum(n)::BIGINT AS rows, CASE WHEN any_value(us) >= 1e6 THEN any_value(us) // 1e6
-                   ELSE nullif(any_value(us), 0) / 1e6 END AS cadence_s,
+            SELECT sensor, sum(n)::BIGINT AS rows, CASE WHEN any_value(ms) >= 1000 THEN any_value(ms) // 1000
+                   ELSE nullif(any_value(ms), 0) / 1000 END AS cadence_s,
                    sum(total) / nullif(sum(given), 0) AS centre
             FROM gaps LEFT JOIN middle USING (sensor) GROUP BY sensor
         ), counted AS (
             SELECT sensor, rows, cadence_s, centre, nullif(floor(flat_suspect_s / cadence_s), 0)::BIGINT AS flat_rows,
                    floor(flat_fail_s / cadence_s)::BIGINT AS flat_fail_rows,
                    ceil(vary_us / 1e6 / cadence_s / {BLOCKS})::BIGINT AS vary_rows,
-                   greatest(1, floor(vary_min_s / cadence_s))::BIGINT AS least
+                   CASE WHEN vary_min_s < cadence_s THEN 1 ELSE floor(vary_min_s / cadence_s) END::BIGINT AS least
             FROM pace JOIN judging_limits USING (sensor)
         )
         SELECT sensor, rows, cadence_s, centre, flat_rows, flat_fail_rows,
@@ -58,10 +58,8 @@ def take_pace(connection: Connection) -> None:
 def judge_stretches(connection: Connection) -> None:
     """Judge the readings of `judging_chunk` by the stretch of time before them.
 
-    Makes `judging_flat` and `judging_vary`: `sensor`, `place` and `flag` of those readings that are not simply good.
+    Appends to `judging_flat` and `judging_vary`: `sensor`, `place` and `flag` of those readings that are not simply good.
     """
-    connection.execute("CREATE OR REPLACE TEMP TABLE judging_flat (sensor UINTEGER, place UINTEGER, flag TINYINT)")
-    connection.execute("CREATE OR REPLACE TEMP TABLE judging_vary (sensor UINTEGER, place UINTEGER, flag TINYINT)")
     connection.execute(_DOUBTFUL)
     row = connection.execute("SELECT bool_or(is_flat), bool_or(is_even) FROM judging_doubtful").fetchone()
     assert row is not None
