@@ -14,13 +14,13 @@ from analytics.sensing.calibration.corrections import CORRECTIONS, Correction
 from analytics.sensing.calibration.fits import Calibration, calibration_of
 from analytics.sensing.formats import READERS
 from analytics.sensing.formats.recognise import recognise
-from analytics.sensing.judge import prepare
+from analytics.sensing.judge import judge_readings
 from analytics.sensing.readings import SourceError, site_id_of
 from analytics.sensing.units import known_property, property_of
 from data_contracts.contract import load_contract
 from data_contracts.gate import check
 from experiments.settings import Settings
-from flows.feeds import file_digest
+from flows.digests import file_digest
 from flows.sense import HOURLY_COUNTERS, load_mapping, reader_params_of
 
 SIDES = ("sensors", "reference")
@@ -144,7 +144,7 @@ def _read(
             shut_in(alone)
             report = check(alone, "asked", contract, accepted="received", quarantined="refused", copied=False)
             try:
-                prepare(alone, "received", table="judged")
+                judge_readings(alone, "received", table="judged", timezone="UTC")
             except SourceError as error:
                 raise SourceError(f"{file}: {error}") from None
             rows = alone.execute("FROM judged").to_arrow_table()

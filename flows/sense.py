@@ -15,7 +15,8 @@ from analytics.lake import Connection, memory, shut_in
 from analytics.sensing.footfall.hours import count_footfall
 from analytics.sensing.formats import READERS
 from analytics.sensing.formats.recognise import recognise
-from analytics.sensing.judge import prepare
+from analytics.sensing.judge import judge_readings
+from analytics.sensing.quality.tests import TESTS
 from analytics.sensing.readings import SourceError
 from analytics.sensing.units import properties, property_of
 from data_contracts.contract import load_contract
@@ -97,7 +98,7 @@ def sense_files(
             if reader == HOURLY_COUNTERS:
                 _sense_counters(connection, file, observed, found, timezone or "UTC", day_starts_at_hour)
             else:
-                _sense_readings(connection, file, observed, found)
+                _sense_readings(connection, file, observed, found, timezone or "UTC")
     common = found.intervals.most_common(1)
     return {
         "files": files,
@@ -178,7 +179,7 @@ def _sense_counters(
     _add(connection, first, found)
 
 
-def _sense_readings(connection: Connection, file: str, observed: str | None, found: Sensed) -> None:
+def _sense_readings(connection: Connection, file: str, observed: str | None, found: Sensed, timezone: str) -> None:
     """Judge readings of any network: those of one property, or of all that are known."""
     table = "read" if observed is None else _only(connection, file, str(property_of(observed)))
     contract = load_contract("sensor_readings")
@@ -194,9 +195,14 @@ def _sense_readings(connection: Connection, file: str, observed: str | None, fou
         found.flags["unknown_property"] += int(left)
     found.properties |= {str(property_of(name)) for name in known}
     try:
-        prepare(connection, "known", table="judged")
+        judge_readings(connection, "known", table="judged", timezone=timezone)
     except SourceError as error:
         raise SourceError(f"{file}: {error}") from None
+    for test in TESTS:
+        for flag, number in connection.execute(
+            f"SELECT {test}, count(*) FROM judged WHERE {test} IN (3, 4) GROUP BY 1"
+        ).fetchall():
+            found.flags[f"{test}_{'suspect' if flag == 3 else 'fail'}"] += int(number)
     _add(connection, report, found)
 
 

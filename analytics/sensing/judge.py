@@ -126,9 +126,7 @@ WORK = {
 """Tables that each chunk adds to."""
 
 
-def _judge(
-    connection: Connection, chunk: Chunk, table: str, kept: tuple[str, ...], timezone: str | None, nearby: bool
-) -> None:
+def _judge(connection: Connection, chunk: Chunk, table: str, kept: tuple[str, ...], timezone: str | None, nearby: bool) -> None:
     """Judge the readings of a chunk; makes `table` and adds to the tables of `WORK`."""
     judge_neighbours_in_time(connection, chunk, table=table, kept=kept, timezone=timezone, neighbours=nearby, noted=False)
     connection.execute(
@@ -164,8 +162,9 @@ def _judged(series: Series) -> str:
     """
 
 
-_NO_ROWS = "SELECT 0::UINTEGER AS series, 0 AS source_row, now() AS interval_start_at, 0.0::DOUBLE AS raw, 0 AS place, 0 AS note, " + (
-    ", ".join(f"0 AS {name}" for name in TESTS) + " WHERE false"
+_NO_ROWS = (
+    "SELECT 0::UINTEGER AS series, 0 AS source_row, now() AS interval_start_at, 0.0::DOUBLE AS raw, 0 AS place, 0 AS note, "
+    + (", ".join(f"0 AS {name}" for name in TESTS) + " WHERE false")
 )
 AGGREGATE = f"""
     CASE greatest({", ".join(TESTS)}) WHEN 4 THEN 4 WHEN 3 THEN 3 WHEN 2 THEN CASE least({", ".join(TESTS)}) WHEN 1 THEN 1 ELSE 2 END

@@ -183,7 +183,9 @@ def test_observations_of_sensorthings_come_into_the_lake(town):
         interrupt()
 
     told = town.listen(send)
-    found = town.rows("SELECT site_id, observed_property, interval_start_at::VARCHAR, interval_s, value, unit FROM lake.live_readings")
+    found = town.rows(
+        "SELECT site_id, observed_property, interval_start_at::VARCHAR, interval_s, value, unit FROM lake.live_readings"
+    )
     assert found == [("oak_road", "no2", "2026-03-02 07:00:00+00", 3600.0, 18.5, "ppb")]
     assert told["messages"] == 1 and told["refused"] == {}
 
@@ -200,7 +202,9 @@ def test_a_full_spool_takes_nothing_more_until_the_lake_has_caught_up(tmp_path, 
 
         async def work() -> None:
             found = mqtt.broker_of(broker.address)
-            listening = asyncio.create_task(mqtt.listen(found, "full", ["city/#"], spool, tell=lambda what, **_: told.append(what)))
+            listening = asyncio.create_task(
+                mqtt.listen(found, "full", ["city/#"], spool, tell=lambda what, **_: told.append(what))
+            )
             while "connected" not in told:
                 await asyncio.sleep(0.05)
             for payload in (b"one", b"two"):
