@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from analytics.lake import Connection
-from analytics.sensing.formats.documents import Observation, at_path, documents_of, read_documents, written
+from analytics.sensing.formats.documents import Observation, at_path, documents_of, is_json, read_documents, written
 from analytics.sensing.formats.mapping import Cells, Column, Columns, Fixed, Stamps
 from analytics.sensing.formats.rows import header_of
 from analytics.sensing.formats.tabular import tabular
-from analytics.sensing.formats.texts import head_of, require_file
+from analytics.sensing.formats.texts import require_file
 from analytics.sensing.readings import SourceError
 from analytics.sensing.units import property_of
 
@@ -74,7 +74,7 @@ def sensor_community(
         github.com/opendata-stuttgart/meta, "APIs"; archive.sensor.community.
     """
     path = require_file(source, EXPECTED)
-    if head_of(path).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+    if is_json(path):
         found = documents_of(source, EXPECTED)
         given = (connection, source, found, sensor_community_observations)
         read_documents(*given, table=table, expected=EXPECTED, site=site, properties=properties)
