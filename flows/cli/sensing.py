@@ -32,8 +32,14 @@ def sense(
     from flows.sense import load_mapping, sense_files
 
     at = instant_of(now)
-    given = {"timezone": timezone, "day_starts_at_hour": day_starts_at_hour, "reader_params": load_mapping(mapping)}
-    document = sense_files(files, read_as, observed, now=at, **given)
+    params = load_mapping(mapping)
+    document = sense_files(
+        *(files, read_as, observed),
+        timezone=timezone,
+        day_starts_at_hour=day_starts_at_hour,
+        now=at,
+        reader_params=params,
+    )
     put(document, as_json, show.sense)
     return FINE
 

@@ -80,8 +80,8 @@ def test_a_table_is_read_by_its_mapping(tmp_path):
     ("params", "said"),
     [
         (
-            {"colums": {}},
-            "parameter 'colums' of tabular is unknown; expected one of columns, stamps, cells, timezone; did you mean",
+            {"column": {}},
+            "parameter 'column' of tabular is unknown; expected one of columns, stamps, cells, timezone; did you mean",
         ),
         ({"columns": {"time": "at", "sight": "a"}}, "parameter 'columns' of tabular"),
         ({}, "is not among at, pm"),

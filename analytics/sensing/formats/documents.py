@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from analytics.lake import Connection
-from analytics.sensing.formats.texts import Line, lines_of, require_file, shown
+from analytics.sensing.formats.texts import Line, head_of, lines_of, require_file, shown
 from analytics.sensing.readings import Reading, SourceError, site_id_of, write_readings
 from analytics.sensing.units import property_of
 
-LARGEST_DOCUMENT = 32 * 1024 * 1024
+LARGEST_DOCUMENT = 16 * 1024 * 1024
 """Largest file that is one JSON document; a larger one must have a document a line. [bytes]"""
 UNREADABLE = "unreadable_line"
 """Flag of a row that stands for a line that cannot be read."""
@@ -156,6 +156,12 @@ def documents_of(source: str, expected: str) -> Iterator[Any]:
     except ValueError as error:
         said = shown(str(error))
         raise SourceError(f"{source}: not JSON ({said}); expected {expected}; fetch the file again") from None
+
+
+def is_json(path: Path) -> bool:
+    """Whether a file begins as JSON does: with an object or a list."""
+    head = head_of(path)[:1000]
+    return head.decode(json.detect_encoding(head), "replace").lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
 
 
 def has_document_a_line(path: Path) -> bool:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from analytics.sensing.formats.documents import Unreadable, documents_of
+from analytics.sensing.formats.documents import Unreadable, documents_of, is_json
 from analytics.sensing.formats.mapping import Cells
 from analytics.sensing.formats.ngsi import looks_like_ngsi
 from analytics.sensing.formats.openaq import looks_like_openaq
@@ -15,7 +14,7 @@ from analytics.sensing.formats.rows import header_of
 from analytics.sensing.formats.sensor_community import ARCHIVE, UNITS, looks_like_sensor_community
 from analytics.sensing.formats.sensorthings import looks_like_sensorthings
 from analytics.sensing.formats.telraam import looks_like_telraam
-from analytics.sensing.formats.texts import head_of, require_file
+from analytics.sensing.formats.texts import encoding_of, head_of, lines_of, require_file, shown
 from analytics.sensing.formats.waggle import looks_like_waggle
 from analytics.sensing.readings import SourceError
 
@@ -54,15 +53,11 @@ def recognise(source: str) -> str:
     mark = next((words for bytes_, words in MARKS.items() if head.startswith(bytes_)), None)
     if mark is not None:
         raise SourceError(f"{source}: this is {mark}; expected {expected}; unpack or convert it")
-    try:
-        start = head[:1000].decode(json.detect_encoding(head), "replace").lstrip("\ufeff \t\r\n")[:1]
-    except LookupError:
-        start = ""
-    found = _of_documents(source, expected) if start in ("{", "[") else _of_columns(path, expected)
+    found = _of_documents(source, expected) if is_json(path) else _of_columns(path, expected)
     if len(found) == 1:
         return found[0]
     what = f"may be {' or '.join(found)}" if found else "is of no format known here"
-    raise SourceError(f"{source}: {what} ({_seen(source, start)}); expected {expected}; name it with --format")
+    raise SourceError(f"{source}: {what} ({_seen(path)}); expected {expected}; name it with --format")
 
 
 def _of_documents(source: str, expected: str) -> list[str]:
@@ -76,7 +71,7 @@ def _of_documents(source: str, expected: str) -> list[str]:
 
 
 def _of_columns(path: Path, expected: str) -> list[str]:
-    names = header_of(path, Cells()).names
+    names = header_of(path, Cells(), whole=False).names
     if len(names) < 2:
         return []
     if set(names) >= ARCHIVE and set(UNITS) & set(names):
@@ -84,13 +79,11 @@ def _of_columns(path: Path, expected: str) -> list[str]:
     return ["wide_hourly_csv"] if {"date", "hour"} <= set(names) else ["tabular"]
 
 
-def _seen(source: str, start: str) -> str:
+def _seen(path: Path) -> str:
     """What stands at the beginning of a file, for a message."""
-    if start in ("{", "["):
-        document = next(iter(documents_of(source, "JSON")), None)
+    if is_json(path):
+        document = next(iter(documents_of(str(path), "JSON")), None)
         one = document[0] if isinstance(document, list) and document else document
         return f"JSON with {', '.join(map(repr, list(one)[:6]))}" if isinstance(one, dict) and one else "JSON without names"
-    from analytics.sensing.formats.texts import encoding_of, lines_of, shown
-
-    line = next(lines_of(Path(source), encoding_of(Path(source))), None)
+    line = next(lines_of(path, encoding_of(path, whole=False)), None)
     return f"text beginning with '{shown(line.text)[:40]}'" if line else "nothing"

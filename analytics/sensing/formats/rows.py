@@ -38,13 +38,18 @@ class Header(NamedTuple):
     encoding: str
 
 
-def header_of(path: Path, cells: Cells) -> Header:
+def header_of(path: Path, cells: Cells, *, whole: bool = True) -> Header:
     """The header of a file.
+
+    Args:
+        path: The file.
+        cells: How its cells are written.
+        whole: Whether all of the file tells its encoding, or only the beginning.
 
     Raises:
         SourceError: There is none.
     """
-    encoding = {"utf-8": "utf-8-sig", None: encoding_of(path)}.get(cells.encoding, str(cells.encoding))
+    encoding = {"utf-8": "utf-8-sig", None: encoding_of(path, whole=whole)}.get(cells.encoding, str(cells.encoding))
     first = next(lines_of(path, encoding), Line(1, "", "is empty"))
     wanted = "expected the names of the columns; correct the header, or choose another format"
     if first.fault or not first.text.replace("\t", " ").isprintable():

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from analytics.lake import Connection
-from analytics.sensing.formats.documents import Observation, at_path, documents_of, read_documents, written
+from analytics.sensing.formats.documents import Observation, at_path, documents_of, is_json, read_documents, written
 from analytics.sensing.formats.mapping import Cells, Column, Columns, Fixed, Stamps
 from analytics.sensing.formats.rows import header_of
 from analytics.sensing.formats.tabular import tabular
-from analytics.sensing.formats.texts import head_of, require_file
+from analytics.sensing.formats.texts import require_file
 from analytics.sensing.readings import SourceError
 from analytics.sensing.units import property_of
 
@@ -74,12 +74,12 @@ def sensor_community(
         github.com/opendata-stuttgart/meta, "APIs"; archive.sensor.community.
     """
     path = require_file(source, EXPECTED)
-    if head_of(path).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+    if is_json(path):
         found = documents_of(source, EXPECTED)
         given = (connection, source, found, sensor_community_observations)
         read_documents(*given, table=table, expected=EXPECTED, site=site, properties=properties)
         return
-    names = header_of(path, Cells()).names
+    names = header_of(path, Cells(), whole=False).names
     wanted = None if properties is None else {property_of(name) or name for name in properties}
     values = {
         name: Column(property=name, unit=UNITS[name])

@@ -86,7 +86,7 @@ def tabular(
             said = str(error).splitlines()[0]
             raise SourceError(f"{source}: not a readable Parquet file ({said}); expected {EXPECTED}; write it again") from None
         return
-    header = header_of(path, cells)
+    header = header_of(path, cells, whole=False)
     mapped = _table(source, dict.fromkeys(header.names, "VARCHAR"), columns, stamps, cells, timezone)
     if header.encoding == "utf-8-sig":
         described = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header.names)
@@ -98,7 +98,9 @@ def tabular(
             _create(connection, relation, mapped, table, first=2)
             return
         except FAILURES:
-            pass  # a line is no row
+            pass  # a line is no row, or the encoding another
+    header = header_of(path, cells)
+    mapped = _table(source, dict.fromkeys(header.names, "VARCHAR"), columns, stamps, cells, timezone)
     staged = f"{table}_lines"
     try:
         stage_rows(connection, path, header, into=staged)

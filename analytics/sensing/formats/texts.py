@@ -55,11 +55,15 @@ def head_of(path: Path) -> bytes:
         return file.read(HEAD_BYTES)
 
 
-def encoding_of(path: Path) -> str:
+def encoding_of(path: Path, *, whole: bool = True) -> str:
     """The encoding of a text file, by its bytes: `utf-8-sig` (UTF-8, perhaps marked), `utf-16…` or `latin-1`.
 
     A file that holds a byte that UTF-8 does not know is Latin-1, unless it also holds characters of several bytes: then
     encodings are mixed, and the lines that are not UTF-8 are refused one by one.
+
+    Args:
+        path: The file.
+        whole: Whether all of it is looked at, or only the beginning.
     """
     head = head_of(path)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -70,12 +74,14 @@ def encoding_of(path: Path) -> str:
     is_plain, has_several = True, False
     with path.open("rb") as file:
         rest = b""
-        while block := file.read(1_000_000):
+        while block := file.read(1_000_000 if whole else HEAD_BYTES):
             several = MULTIBYTE.sub(b"", rest + block)
             has_several = has_several or len(several) < len(rest + block)
             rest = several[-3:] if max(several[-3:], default=0) >= 0xC0 else b""  # a character may go on in the next block
             is_plain = is_plain and (several[: len(several) - len(rest)]).isascii()
-    return "utf-8-sig" if has_several or (is_plain and rest.isascii()) else "latin-1"
+            if not whole:
+                break
+    return "utf-8-sig" if has_several or (is_plain and (rest.isascii() or not whole)) else "latin-1"
 
 
 def lines_of(path: Path, encoding: str) -> Iterator[Line]:

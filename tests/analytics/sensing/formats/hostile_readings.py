@@ -78,7 +78,7 @@ def csv_cut(rng: random.Random) -> Case:
     text = as_csv(rows)
     cut = rng.randrange(len(HEADER) + 2, len(text))
     whole = text[:cut].count("\n") - 1
-    return Case(text[:cut].encode(), {row[3] for row in rows[:whole]})
+    return Case(text[:cut].encode(), {row[3] for row in rows[:whole]}, known=False)
 
 
 def csv_mixed_encodings(rng: random.Random) -> Case:

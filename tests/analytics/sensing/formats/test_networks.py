@@ -248,7 +248,7 @@ def test_a_document_that_is_too_large_is_refused_before_it_is_read(tmp_path):
     with path.open("wb") as file:
         file.write(b'{"results": [')
         file.truncate(LARGEST_DOCUMENT + 1)
-    with memory() as connection, pytest.raises(SourceError, match="expected at most 32 MiB"):
+    with memory() as connection, pytest.raises(SourceError, match="expected at most 16 MiB"):
         READERS["openaq"](connection, str(path), table="read")
 
 
