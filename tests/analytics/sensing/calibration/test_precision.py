@@ -12,7 +12,7 @@ from tests.analytics.sensing.calibration.places import air
 def test_by_hand_and_only_where_all_units_are_valid():
     found = precision([[9, 19, np.nan], [11, 21, 50]])
     assert (found.units, found.intervals) == (2, 2)
-    assert [found.SD, found.CV] == pytest.approx([(4 / 3) ** 0.5, 100 * (4 / 3) ** 0.5 / 15])
+    assert (pytest.approx((4 / 3) ** 0.5), pytest.approx(100 * (4 / 3) ** 0.5 / 15)) == (found.SD, found.CV)
 
 
 def test_one_unit_has_no_precision_and_a_mean_of_zero_no_cv():
