@@ -57,9 +57,9 @@ def _over_time(axes: Axes, pairs: Collocation, name: str, _: Line) -> None:
     style = "o" if len(at) <= 120 else ""
     axes.plot(at, mean, color=SENSORS, lw=1.2, ls="--", marker=style, ms=3, label=units)  # type: ignore[arg-type]
     axes.plot(at, pairs.reference, color=REFERENCE, lw=1.4, marker=style, ms=3, label="reference")  # type: ignore[arg-type]
-    locator = AutoDateLocator()
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     axes.set_ylabel(name)
 
 

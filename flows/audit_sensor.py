@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from analytics.sensing.calibration.agreement import METRICS
@@ -110,9 +111,11 @@ def calibrate_files(
     covariates = tuple(known_property(one).name for one in inputs_of(terms) if one != SENSOR)
     pairs, read = pair_files(sides, observed, sensor_property=sensor_property, covariates=covariates)
     days = {"first_days": first_days, "step_days": step_days, "horizon_days": horizon_days}
+    judge = partial(rolling, pairs, terms=terms, method=method, seed=seed)
     found = calibrate(pairs, terms=terms, method=method, seed=seed, made_from=read.digests)
-    refitted = rolling(pairs, terms=terms, method=method, seed=seed, **days)
-    kept = rolling(pairs, terms=terms, method=method, seed=seed, refitted=False, **days)
+    refitted, kept = (
+        judge(refitted=anew, first_days=first_days, step_days=step_days, horizon_days=horizon_days) for anew in (True, False)
+    )
     version = _register(name, found, refitted, read, settings)
     return {
         "calibration": f"{name}@{version}",

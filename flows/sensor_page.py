@@ -10,7 +10,7 @@ from analytics.sensing.calibration.collocation import Collocation
 from analytics.sensing.readings import SourceError
 from data_contracts.reports.page import STYLE
 from experiments.collocation_plot import collocation_svgs
-from flows.show_sensing import told
+from flows.show_sensing import asked, told
 
 Document = dict[str, Any]
 
@@ -30,11 +30,12 @@ EXPLAINED = {
     "CV": "the same in percent",
 }
 MORE = """
-.pictures{display:flex;flex-wrap:wrap;gap:.5rem}.pictures svg{flex:1 1 20rem;min-width:0}
+.pictures{display:flex;flex-wrap:wrap;gap:.5rem}.pictures svg{flex:1 1 15rem;min-width:0}
+.pictures svg:first-child{flex:1.6 1 24rem}
 @media print{@page{size:A4;margin:9mm}body{font-size:7pt;line-height:1.25}header{margin:0}h1{font-size:1.4rem;margin:0}
 h2{margin:.5rem 0 .1rem;font-size:1.1rem}h3{margin:.2rem 0;font-size:1rem}p,ul{margin:.15rem 0}figure{margin:0}
 .pictures{flex-wrap:nowrap}.pictures svg{height:4.6cm}th,td{padding:.08rem .5rem .08rem 0}caption{padding:0;max-width:none}
-li{margin:0}}
+li{margin:0}.more{columns:2;column-gap:6mm}.more h2{margin-top:0}.more section{break-inside:avoid}}
 """
 
 
@@ -74,9 +75,7 @@ def audit_page(document: Document, pairs: Collocation) -> str:
         f"{'hours' if document['interval_s'] == 3600 else 'days'} measured by both.</p></header>",
         _picture(document, pairs),
         _targets(document),
-        _metrics(document),
-        _units(document),
-        _uncertainty(document),
+        f'<div class="more">{_units(document)}{_uncertainty(document)}{_metrics(document)}</div>',
         _about(document),
     ]
     return (
@@ -92,8 +91,8 @@ def _picture(document: Document, pairs: Collocation) -> str:
     unit = document["unit"]
     name = f"{document['observed_property']}, {unit}"
     words = (
-        f"First: the reference and the mean of the units over time. Second: each pair of sensor and reference, the line of equal "
-        f"values and the line of least squares. The reference lies between {pairs.reference.min():.3g} and "
+        f"First: the reference and the mean of the units over time. Second: each pair of sensor and reference, the line of "
+        f"equal values and the line of least squares. The reference lies between {pairs.reference.min():.3g} and "
         f"{pairs.reference.max():.3g} {unit}; the sensors differ from it by {_value(found['MB'])} {unit} on average."
     )
     svgs = collocation_svgs(pairs, name, slope=slope, intercept=intercept)
@@ -116,8 +115,8 @@ def _targets(document: Document) -> str:
         rows.append(_row(kind, [_e(one["wanted"]), _e(found), f'<span class="mark">{word}</span>', sure]))
     for one in document["conditions"]:
         kind, word = MARKS[one["met"]]
-        asked = f"{_e(one['condition'])}: {one['wanted']:g} or more"
-        rows.append(_row(kind, [asked, f"{one['found']:.4g}", f'<span class="mark">{word}</span>', "of the collocation"]))
+        found = "" if one["found"] is None else f"{one['found']:.4g}"
+        rows.append(_row(kind, [_e(asked(one)), found, f'<span class="mark">{word}</span>', "of the collocation"]))
     if not rows:
         return ""
     about = (

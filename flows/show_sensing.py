@@ -17,7 +17,7 @@ def audit_sensor(document: Document) -> None:
         found = ", ".join(f"{name} {told(document['metrics'][name])}" for name in target["metrics"])
         rows.append([target["wanted"], found, {True: "met", False: "not met", None: "not judged"}[target["passed"]]])
     rows += [
-        [f"{one['condition']} {one['wanted']:g}", f"{one['found']:.4g}", "met" if one["met"] else "not met"]
+        [asked(one), "" if one["found"] is None else f"{one['found']:.4g}", "met" if one["met"] else "not met"]
         for one in document["conditions"]
     ]
     table(["asked", f"found [{document['level']:.0%} interval]", ""], rows)
@@ -34,7 +34,7 @@ def calibrate(document: Document) -> None:
     print(
         f"{document['calibration']}: {document['observed_property']} = {document['intercept']:.6g} {terms} [{document['unit']}]"
     )
-    rows = [
+    rows: list[list[object]] = [
         [
             f"{(refitted['origin_s'] - document['first_s']) / 86_400:.0f}",
             *(_rmse(one) for one in (refitted["raw"], refitted["calibrated"], kept["calibrated"])),
@@ -42,6 +42,12 @@ def calibrate(document: Document) -> None:
         for refitted, kept in zip(document["evaluation"]["refitted"], document["evaluation"]["kept"], strict=True)
     ]
     table(["origin, days after the first", "RMSE raw", "RMSE fitted to all before", "RMSE fitted to the first days"], rows)
+
+
+def asked(condition: Document) -> str:
+    """What a condition asks of a collocation."""
+    least = "" if condition["wanted"] is None else f": {condition['wanted']:g} or more"
+    return f"{condition['condition']}{least}"
 
 
 def told(metric: Document) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from experiments.tracking import Dataset, Record, client, finish, log_run
+from experiments.tracking import Dataset, Record, client, finish, log_run, register, registered
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the libraries that MLflow imports
@@ -88,3 +88,13 @@ def test_a_model_is_logged_with_its_signature(store, tmp_path):
     assert run.info.status == "FINISHED"
     model = client(uri).get_logged_model(run.outputs.model_outputs[0].model_id)
     assert model.status == "READY"
+
+
+def test_a_document_is_registered_once_and_found_by_name_and_version(store):
+    uri, artifacts = store
+    first = dataclasses.replace(RECORD, experiment="calibration_x", run_id="1" * 64)
+    assert register(uri, artifacts, "x", b'{"a": 1}', first) == 1
+    assert register(uri, artifacts, "x", b'{"a": 1}', first) == 1
+    assert register(uri, artifacts, "x", b'{"a": 2}', dataclasses.replace(first, run_id="2" * 64)) == 2
+    assert registered(uri, "x", 1) == (1, b'{"a": 1}') and registered(uri, "x") == (2, b'{"a": 2}')
+    assert registered(uri, "y") == ["x@1", "x@2"] and registered(uri, "x", 3) == ["x@1", "x@2"]

@@ -85,7 +85,7 @@ def audit_sensor(
     conditions = _conditions(table, pairs) if table is not None else []
     if calibration is not None:
         conditions.append(
-            {"condition": "calibrated on other readings", "wanted": 1, "found": int(is_independent), "met": is_independent}
+            {"condition": "calibrated on other readings than these", "wanted": None, "found": None, "met": is_independent}
         )
     for condition in table.unchecked if table is not None else ():
         skipped.append({"what": f"condition '{condition}'", "why": "one collocation cannot show it"})
@@ -213,7 +213,10 @@ def _verdict(
         verb = "meets"
     reasons = [f"{_said(one, metrics)}, where {one.wanted} is asked" for one in failed]
     reasons += [f"{' and '.join(one.metrics)} could not be had" for one in unknown]
-    reasons += [f"{one['condition']}: found {one['found']:.3g}, expected {one['wanted']:g}" for one in short]
+    reasons += [
+        f"{one['condition']}: {one['found']:.3g}, where {one['wanted']:g} or more are asked" for one in short if one["wanted"]
+    ]
+    reasons += ["the calibration was fitted to these very readings" for one in short if not one["wanted"]]
     unsure = sum(1 for one in judged if one.passed and not one.is_sure)
     doubt = f"; {unsure} of {len(judged)} so narrowly that the interval crosses the target" if unsure and not failed else ""
     why = f": {'; '.join(reasons)}" if reasons else ""

@@ -89,7 +89,7 @@ class Collocation:
     def with_sensors(self, sensors: Floats) -> Collocation:
         """The collocation with other values of its units, such as calibrated ones; intervals without any are left out."""
         found = replace(self, sensors=sensors, sensor_property=self.observed_property)
-        return found.part(np.isfinite(sensors).any(axis=0))
+        return found.part(np.asarray(np.isfinite(sensors).any(axis=0)))
 
 
 def collocate(

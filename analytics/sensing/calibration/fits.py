@@ -75,7 +75,10 @@ class Calibration(BaseModel):
     def outside(self, sensor: Floats, covariates: Mapping[str, Floats]) -> npt.NDArray[np.bool_]:
         """Where an input is beyond what the fit has seen."""
         given = {SENSOR: sensor, **covariates}
-        return np.any([(given[name] < low) | (given[name] > high) for name, (low, high) in self.spans.items()], axis=0)
+        beyond = np.zeros(np.shape(sensor), dtype=np.bool_)
+        for name, (low, high) in self.spans.items():
+            beyond |= (given[name] < low) | (given[name] > high)
+        return beyond
 
 
 def calibration_of(document: Mapping[str, object]) -> Calibration:
@@ -120,8 +123,8 @@ def fit(
         sensor: Sensor values, same shape; of several units one behind the other.
         covariates: Covariates by name, same shape.
         terms: See `Calibration`.
-        method: `ols` (least squares), `huber` (Huber's M-estimator, 1.35) or `theil_sen` (spatial median of fits to
-            subsets); the last two withstand outliers.
+        method: `ols` (least squares), `huber` (Huber's M-estimator, 1.35; withstands outliers of the reference, not of the
+            sensor) or `theil_sen` (spatial median of fits to subsets; withstands both).
         seed: Of `theil_sen`, which draws subsets.
 
     Returns:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,7 +23,8 @@ def block_length(n: int, per_day: int) -> int:
     Source:
         Künsch (1989): blocks grow with the cube root of the series.
     """
-    return max(1, min(n, per_day * max(1, round((n / per_day) ** (1 / 3)))))
+    days = max(1, round(math.cbrt(n / per_day)))
+    return max(1, min(n, per_day * days))
 
 
 def blocks(n: int, per_day: int, resamples: int, seed: int) -> npt.NDArray[np.int64]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any
+from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
@@ -156,15 +156,17 @@ def judge(table: Table, metrics: Mapping[str, Mapping[str, float | None]]) -> li
 def _judged(target: Mapping[str, Range], metrics: Mapping[str, Mapping[str, float | None]]) -> Judged:
     inside, sure_in, sure_out, known = False, False, True, False
     for name, (low, high) in target.items():
-        found: Mapping[str, Any] = metrics.get(name, {})
+        found = metrics.get(name, {})
         value, lower, upper = found.get("value"), found.get("lower"), found.get("upper")
         if value is None:
             continue
         known = True
         inside |= _within(value, low, high)
-        has_ends = lower is not None and upper is not None
-        sure_in |= has_ends and _within(lower, low, high) and _within(upper, low, high)
-        sure_out &= has_ends and ((low is not None and upper < low) or (high is not None and lower > high))
+        if lower is None or upper is None:
+            sure_out = False
+            continue
+        sure_in |= _within(lower, low, high) and _within(upper, low, high)
+        sure_out &= (low is not None and upper < low) or (high is not None and lower > high)
     wanted = " or ".join(f"{name} {_words(low, high)}" for name, (low, high) in target.items())
     return Judged(tuple(target), wanted, inside if known else None, known and (sure_in if inside else sure_out))
 
