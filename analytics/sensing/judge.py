@@ -1,58 +1,178 @@
-"""Readings as received -> readings in the units they are kept in, in order of time, each with what is wrong with it."""
+"""Readings as received -> readings in the units they are kept in, each judged by every test of quality.
+
+Nothing is dropped and no value is changed: what is wrong with a reading stands in its flags. All sensors are judged at once, in
+SQL, some million readings at a time.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
 from analytics.lake import Connection
+from analytics.sensing.quality.climatology import take_usual
+from analytics.sensing.quality.neighbours import take_nearby
+from analytics.sensing.quality.series import Chunk, Series, check_timezone, drop_series, take_series
+from analytics.sensing.quality.tests import TESTS, judge_neighbours_in_time
+from analytics.sensing.quality.thresholds import Thresholds, load_thresholds
+from analytics.sensing.quality.windows import judge_stretches, take_pace
 from analytics.sensing.readings import quoted
-from analytics.sensing.units import convert
+
+OUT_OF_ORDER, DUPLICATE, CONFLICT = 1, 2, 4
+"""What is noted of a reading: it came after a later one; it came again; it came again with another value."""
 
 
-def order_readings(connection: Connection, readings: str, *, table: str) -> None:
-    """Say which readings came twice, contradict an earlier one, or came out of order.
-
-    No row is dropped: a repeated reading gets the flag `duplicate`, one that gives another value for the same site,
-    observed property and instant `conflict`, and one that came after a later one of its sensor `out_of_order`.
-
-    Args:
-        connection: Holds the readings.
-        readings: Table with `source_row`, `site_id`, `observed_property`, `interval_start_at`, `value` and `flags`.
-        table: View to create: the same rows and columns, `flags` completed.
-    """
-    sensor = "site_id, observed_property"
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP VIEW {quoted(table)} AS
-        WITH seen AS (
-            SELECT *, row_number() OVER same AS time_it_came, first_value(value) OVER same AS first_came,
-                   interval_start_at < max(interval_start_at) OVER earlier AS is_late
-            FROM {quoted(readings)}
-            WINDOW same AS (PARTITION BY {sensor}, interval_start_at ORDER BY source_row),
-                   earlier AS (PARTITION BY {sensor} ORDER BY source_row ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-        )
-        SELECT * EXCLUDE (time_it_came, first_came, is_late)
-               REPLACE (nullif(concat_ws(',', flags,
-                            CASE WHEN time_it_came > 1 AND value = first_came THEN 'duplicate'
-                                 WHEN time_it_came > 1 THEN 'conflict' END,
-                            CASE WHEN is_late THEN 'out_of_order' END), '') AS flags)
-        FROM seen
-        """
-    )
-
-
-def prepare(connection: Connection, readings: str, *, table: str) -> None:
-    """Convert accepted readings and say which are repeated or late; creates `table` with all of them.
+def judge_readings(
+    connection: Connection,
+    readings: str,
+    *,
+    table: str,
+    timezone: str,
+    thresholds: dict[str, Any] | None = None,
+    coordinates: dict[str, list[float]] | None = None,
+    groups: dict[str, list[str]] | None = None,
+) -> None:
+    """Turn readings as received into rows of contract `judged_readings`.
 
     Args:
         connection: Holds the readings.
         readings: Table of contract `sensor_readings`.
-        table: Table to create: its columns with `value` and `unit` as kept, `raw_value`, `raw_unit`, and `flags` completed.
+        table: Table to create, with every reading: `value` and `unit` as kept, `raw_value` and `raw_unit` as received, the
+            flag of each test (1 good, 2 not evaluated, 3 suspect, 4 fail, 9 missing), all flags together (`qc`), `flags`
+            (`duplicate`, `conflict`, `out_of_order` and what the source said) and `thresholds_version`.
+        timezone: IANA name of the local clock, for what is usual at an hour of the day.
+        thresholds: What differs from `quality/thresholds.yaml`, see `load_thresholds`.
+        coordinates: Site -> latitude and longitude, for the neighbour test. [degree]
+        groups: Name -> sites that are neighbours of each other.
 
     Raises:
-        SourceError: A property or a unit is unknown.
+        SourceError: A property, a unit, a threshold, a place or the time zone is unknown or wrong.
     """
-    convert(connection, readings, table="readings_converted")
-    order_readings(connection, "readings_converted", table="readings_ordered")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(table)} AS FROM readings_ordered")
-    for view in ("readings_ordered", "readings_converted"):
-        connection.execute(f"DROP VIEW {view}")
-    connection.execute("DROP TABLE readings_converted_units")
+    limits = load_thresholds(thresholds)
+    with judged(connection, readings, limits, timezone=timezone, coordinates=coordinates or {}, groups=groups or {}) as series:
+        rest = {name: f"r.{name}" if name in series.kept else "NULL" for name in ("coverage", "flags")}
+        notes = ", ".join(
+            f"CASE WHEN note & {bit} > 0 THEN '{word}' END"
+            for bit, word in ((DUPLICATE, "duplicate"), (CONFLICT, "conflict"), (OUT_OF_ORDER, "out_of_order"))
+        )
+        connection.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE {quoted(table)} AS
+            SELECT source_row, site_id, observed_property, interval_start_at, interval_s, raw * factor + zero AS value, unit,
+                   raw AS raw_value, raw_unit, {rest["coverage"]}::DOUBLE AS coverage, {", ".join(TESTS)}, qc,
+                   nullif(concat_ws(',', {rest["flags"]}, {notes}), '') AS flags, $version AS thresholds_version
+            FROM judging_judged r JOIN judging_series USING (series)
+            """,
+            {"version": limits.version},
+        )
+
+
+@contextmanager
+def judged(
+    connection: Connection,
+    readings: str,
+    thresholds: Thresholds,
+    *,
+    timezone: str,
+    coordinates: Mapping[str, Sequence[float]],
+    groups: Mapping[str, Sequence[str]],
+) -> Iterator[Series]:
+    """Judged readings in a small form, for as long as they are needed.
+
+    Within, `judging_judged` has `series`, `source_row`, `interval_start_at`, `raw`, the tests' flags, `qc`, `note` and what is
+    kept of `coverage` and `flags`; `judging_series` tells what a series is and `judging_pace` how often a sensor measures.
+
+    Args:
+        connection: Holds the readings.
+        readings: Table or view of contract `sensor_readings`.
+        thresholds: The thresholds of all tests.
+        timezone: IANA name of the local clock.
+        coordinates: Site -> latitude and longitude. [degree]
+        groups: Name -> sites that are neighbours of each other.
+
+    Yields:
+        What series there are.
+
+    Raises:
+        SourceError: A property, a unit, a place or the time zone is unknown or wrong.
+    """
+    check_timezone(connection, timezone)
+    try:
+        series = take_series(connection, readings, thresholds)
+        usual = take_usual(connection, thresholds, series.observed, timezone)
+        nearby = take_nearby(connection, thresholds, series.observed, coordinates=coordinates, groups=groups)
+        kept = {"coverage": "coverage DOUBLE", "flags": "flags VARCHAR"}
+        flags = ", ".join(f"{name} TINYINT" for name in (*TESTS, "qc"))
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE judging_judged (series UINTEGER, source_row BIGINT, interval_start_at TIMESTAMPTZ, "
+            + ", ".join(["raw DOUBLE", *(kept[name] for name in series.kept), flags, "note TINYINT)"])
+        )
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE judging_pace (sensor UINTEGER, rows BIGINT, cadence_s DOUBLE, centre DOUBLE, "
+            "flat_rows BIGINT, flat_fail_rows BIGINT, block_rows BIGINT, least BIGINT)"
+        )
+        for chunk in series.chunks:
+            _judge(connection, chunk, series.kept, timezone if usual else None, nearby)
+        yield series
+    finally:
+        for name in ("chunk", "notes", "usual", "nearby", "pace", "judged"):
+            connection.execute(f"DROP TABLE IF EXISTS judging_{name}")
+        drop_series(connection)
+
+
+def _judge(connection: Connection, chunk: Chunk, kept: tuple[str, ...], timezone: str | None, nearby: bool) -> None:
+    """Append the readings of a chunk to `judging_judged`."""
+    judge_neighbours_in_time(connection, chunk, kept=kept, timezone=timezone, neighbours=nearby, noted=False)
+    is_odd = "gap_us = 0 OR is_turned"
+    if connection.execute(f"SELECT 1 FROM judging_chunk WHERE {is_odd} LIMIT 1").fetchone():
+        connection.execute(_NOTES.format(is_odd=is_odd))
+        judge_neighbours_in_time(connection, chunk, kept=kept, timezone=timezone, neighbours=nearby, noted=True)
+    take_pace(connection)
+    judge_stretches(connection)
+    tests = [name for name in TESTS if name not in ("flat_line", "attenuated_signal")]
+    columns = ", ".join(["series", "source_row", "interval_start_at", "raw", *kept, *tests])
+    connection.execute(
+        f"""
+        INSERT INTO judging_judged BY NAME
+        WITH told AS (
+            SELECT {columns}, note,
+                   (CASE WHEN value IS NULL THEN 9 WHEN is_again OR flat_rows IS NULL AND rows >= 3 OR flat_below IS NULL THEN 2
+                         ELSE coalesce(f.flag, 1) END)::TINYINT AS flat_line,
+                   (CASE WHEN value IS NULL THEN 9 WHEN is_again OR least IS NULL THEN 2
+                         ELSE coalesce(v.flag, 1) END)::TINYINT AS attenuated_signal
+            FROM judging_chunk c JOIN judging_pace p ON p.sensor = c.sensor JOIN judging_limits l ON l.sensor = c.sensor
+                 LEFT JOIN judging_flat f ON f.sensor = c.sensor AND f.place = c.place
+                 LEFT JOIN judging_vary v ON v.sensor = c.sensor AND v.place = c.place
+        )
+        SELECT *, ({AGGREGATE})::TINYINT AS qc FROM told
+        """
+    )
+    for name in ("flat", "vary"):
+        connection.execute(f"DROP TABLE judging_{name}")
+
+
+AGGREGATE = f"""
+    CASE WHEN 4 IN ({", ".join(TESTS)}) THEN 4 WHEN 3 IN ({", ".join(TESTS)}) THEN 3 WHEN 1 IN ({", ".join(TESTS)}) THEN 1
+         WHEN 2 IN ({", ".join(TESTS)}) THEN 2 ELSE 9 END
+"""
+"""All flags together, by the priority of QARTOD's manual: 4, else 3, else 1, else 2, else 9."""
+
+_NOTES = f"""
+    CREATE OR REPLACE TEMP TABLE judging_notes AS
+    WITH odd AS (
+        SELECT sensor, source_row, interval_start_at, value FROM judging_chunk
+        WHERE sensor IN (SELECT sensor FROM judging_chunk WHERE {{is_odd}})
+    ), seen AS (
+        SELECT sensor, source_row, value, row_number() OVER same AS came, first_value(value) OVER same AS first_value,
+               interval_start_at < max(interval_start_at) OVER earlier AS is_late
+        FROM odd
+        WINDOW same AS (PARTITION BY sensor, interval_start_at ORDER BY source_row),
+               earlier AS (PARTITION BY sensor ORDER BY source_row ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    )
+    SELECT sensor, source_row, (CASE WHEN is_late THEN {OUT_OF_ORDER} ELSE 0 END
+           + CASE WHEN came = 1 THEN 0 WHEN value IS NOT DISTINCT FROM first_value THEN {DUPLICATE} ELSE {CONFLICT} END)::TINYINT
+           AS note
+    FROM seen WHERE is_late OR came > 1
+"""
+"""Readings that came twice, contradict an earlier one, or came out of order."""

@@ -1,0 +1,96 @@
+"""The tests that look at a reading and the ones before and after it: one pass over all sensors, each in order of time.
+
+Gross range, spike and rate of change follow IOOS's QARTOD manuals as the library ioos_qc runs them, row by row: a test is not
+evaluated (2) beside a missing value or at an end of the series, except the rate of change, which is then good (1). Flags: 1
+good, 2 not evaluated, 3 suspect, 4 fail, 9 missing. What differs from ioos_qc, and why:
+
+- fractions of a second count, where ioos_qc cuts time steps to whole seconds and divides by 0;
+- a value that came again for the same instant takes no part: its neighbours in time are those of the first;
+- a missing value is always 9, in the climatology test and in series of fewer than 3 values too.
+"""
+
+from __future__ import annotations
+
+from analytics.lake import Connection
+from analytics.sensing.quality.climatology import CLIMATOLOGY
+from analytics.sensing.quality.neighbours import NEIGHBOUR
+from analytics.sensing.quality.series import Chunk
+
+TESTS = ("gross_range", "spike", "rate_of_change", "flat_line", "attenuated_signal", "climatology", "neighbour")
+"""The tests, in the order of their flags."""
+
+GROSS_RANGE = """
+    CASE WHEN raw IS NULL OR isnan(raw) THEN 9 WHEN fail_low IS NULL THEN 2
+         WHEN possible < fail_low OR possible > fail_high THEN 4
+         WHEN possible < suspect_low OR possible > suspect_high THEN 3 ELSE 1 END
+"""
+SPIKE = """
+    CASE WHEN value IS NULL THEN 9
+         WHEN before IS NULL OR after IS NULL OR coalesce(spike_suspect, spike_fail) IS NULL THEN 2
+         WHEN stands_out > spike_fail THEN 4 WHEN stands_out > spike_suspect THEN 3 ELSE 1 END
+"""
+STANDS_OUT = "abs(value - (before + after) / 2)"
+STEPS = f"""
+    CASE WHEN NOT spike_is_step THEN {STANDS_OUT}
+         WHEN (value - before) * (after - value) < 0 THEN least(abs(value - before), abs(after - value)) ELSE 0 END
+"""
+RATE_OF_CHANGE = """
+    CASE WHEN value IS NULL THEN 9 WHEN rate_suspect IS NULL THEN 2
+         WHEN abs(value - before) / (gap_us / 1e6) > rate_fail THEN 4
+         WHEN abs(value - before) / (gap_us / 1e6) > rate_suspect THEN 3 ELSE 1 END
+"""
+
+
+def judge_neighbours_in_time(
+    connection: Connection, chunk: Chunk, *, kept: tuple[str, ...], timezone: str | None, neighbours: bool, noted: bool
+) -> None:
+    """Judge the readings of a chunk by themselves and by those beside them.
+
+    Args:
+        connection: Holds what `take_series` made.
+        chunk: The sensors.
+        kept: Which of `coverage` and `flags` are kept.
+        timezone: IANA name of the local clock, where `judging_usual` is there.
+        neighbours: Whether `judging_nearby` is there.
+        noted: Whether `judging_notes` is there; what came again then takes no part.
+
+    Returns:
+        Nothing; table `judging_chunk` is made: `sensor`, `series`, `source_row`, `interval_start_at`, `raw`, `value` (null
+        where missing), `place` (in order of time from 0; null where it takes no part), `gap_us` (since the value before),
+        `is_turned` (came before the value before), flags of the tests, `note`.
+    """
+    again = ", n.note IS NOT NULL AND n.note >= 2 AS is_again, n.note" if noted else ", false AS is_again, NULL AS note"
+    notes = "LEFT JOIN judging_notes n ON n.sensor = s.sensor AND n.source_row = r.source_row" if noted else ""
+    rest = "".join(f", {name}" for name in kept)
+    months = "LEFT JOIN judging_usual u ON u.sensor = w.sensor AND u.month = month(local_at) AND u.hour = hour(local_at)"
+    local_at = f", r.interval_start_at AT TIME ZONE '{timezone}' AS local_at" if timezone else ""
+    near = "LEFT JOIN judging_nearby m ON m.sensor = w.sensor AND m.bucket = epoch_us(interval_start_at) // near_us"
+    steps = connection.execute(
+        "SELECT 1 FROM judging_limits SEMI JOIN (SELECT sensor FROM judging_series WHERE series BETWEEN ? AND ?) USING (sensor) "
+        "WHERE spike_is_step LIMIT 1",
+        [chunk.first, chunk.last],
+    ).fetchone()
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE judging_chunk AS
+        WITH taken AS (
+            SELECT s.sensor, r.series, r.source_row, r.interval_start_at, r.raw, r.raw * s.factor + s.zero AS possible,
+                   CASE WHEN isfinite(possible) THEN possible END AS value{rest}{local_at}{again}
+            FROM judging_rows r JOIN judging_series s ON s.series = r.series {notes}
+            WHERE r.series BETWEEN {chunk.first} AND {chunk.last}
+        ), w AS (
+            SELECT *, lag(value) OVER w AS before, lead(value) OVER w AS after, row_number() OVER w - 1 AS row_place,
+                   epoch_us(interval_start_at) - epoch_us(lag(interval_start_at) OVER w) AS gap_us,
+                   source_row < lag(source_row) OVER w AS is_turned
+            FROM taken WINDOW w AS (PARTITION BY sensor{", is_again" if noted else ""} ORDER BY interval_start_at)
+        )
+        SELECT w.sensor, series, source_row, interval_start_at, raw, value{rest}, note, is_again, gap_us, is_turned,
+               CASE WHEN NOT is_again THEN row_place::UINTEGER END AS place,
+               {STEPS if steps else STANDS_OUT} AS stands_out, ({GROSS_RANGE})::TINYINT AS gross_range,
+               (CASE WHEN is_again THEN 2 ELSE {SPIKE} END)::TINYINT AS spike,
+               (CASE WHEN is_again THEN 2 ELSE {RATE_OF_CHANGE} END)::TINYINT AS rate_of_change,
+               ({CLIMATOLOGY if timezone else "CASE WHEN value IS NULL THEN 9 ELSE 2 END"})::TINYINT AS climatology,
+               ({NEIGHBOUR if neighbours else "CASE WHEN value IS NULL THEN 9 ELSE 2 END"})::TINYINT AS neighbour
+        FROM w JOIN judging_limits l ON l.sensor = w.sensor {months if timezone else ""} {near if neighbours else ""}
+        """
+    )
