@@ -22,6 +22,7 @@ from analytics.sensing.formats import READERS
 from analytics.video.sources.folders import folder_digest
 from data_contracts.contract import ContractError, contracts
 from data_contracts.standard.faults import suggest
+from experiments.outcome import reading_faults
 from experiments.pilot import Feed, Pilot, PilotError
 from experiments.settings import ROOT, Settings
 from flows.digests import file_digest
@@ -36,7 +37,7 @@ class Source:
 
     Attributes:
         name: As the pilot file gives it.
-        location: Where it was found: a path, or the name of a rendered scene.
+        location: Where it was found: a path, or the name of what is rendered.
         digest: SHA-256 of its bytes, or of its name when it is rendered.
     """
 
@@ -49,7 +50,8 @@ def find_source(feed: Feed, settings: Settings, where: str) -> Source:
     """The first of a feed's sources that is there.
 
     A source is a path (relative ones count from the working directory, then from the project's root), `fetched:NAME` in
-    the test bed's own sources, `package:NAME/PATH` inside an installed Python package, or `scene:…`, which is rendered.
+    the test bed's own sources, `package:NAME/PATH` inside an installed Python package, or `scene:…` and
+    `network:…`, which are rendered.
 
     Raises:
         PilotError: None of them is there.
@@ -57,7 +59,7 @@ def find_source(feed: Feed, settings: Settings, where: str) -> Source:
     tried = []
     for name in feed.sources:
         kind, _, rest = name.partition(":")
-        if kind == "scene":
+        if kind in ("scene", "network"):
             return Source(name, name, hashlib.sha256(name.encode()).hexdigest())
         if kind == "package":
             package, _, inner = rest.partition("/")
@@ -75,7 +77,7 @@ def find_source(feed: Feed, settings: Settings, where: str) -> Source:
         tried.append(f"'{name}'")
     missing = f"source {tried[0]} was not found" if len(tried) == 1 else f"none of the sources {', '.join(tried)} was found"
     raise PilotError(
-        f"{where}: {missing}; expected a path, 'fetched:NAME', 'package:NAME/PATH' or 'scene:…'; "
+        f"{where}: {missing}; expected a path, 'fetched:NAME', 'package:NAME/PATH', 'scene:…' or 'network:…'; "
         "correct the feed or fetch the source"
     )
 
@@ -111,6 +113,7 @@ def resolve(pilot: Pilot, path: Path) -> None:
             for name in feed.params:
                 known(f"feeds.{number}: parameter of {feed.analytic}", name, valid)
             faults.extend(f"feeds.{number}: {fault}" for fault in arguments_of(feed, pilot.timezone)[1])
+    faults.extend(reading_faults(pilot))
     if pilot.outcome.contract not in {feed.contract for feed in pilot.feeds}:
         faults.append(f"outcome.contract is '{pilot.outcome.contract}'; expected the contract of a feed; correct it")
     if faults:

@@ -24,6 +24,7 @@ from flows.feeds import Source, contract_digest, find_source, resolve, sweep
 from flows.follow import collected, follow_pilot, followed
 from flows.gather import Progress, Repairs, gather, step_names
 from flows.judge import judge
+from flows.open_data import OPEN_CONTRACTS
 from flows.orchestrate import Directly, Steps, by_prefect
 from flows.parameters import named_files, with_model
 from flows.quarantine import repairs_of
@@ -116,7 +117,7 @@ def _run_id(
     looked_up: Others,
     asked: dict[str, Any],
 ) -> str:
-    names = {n for feed in pilot.feeds for n in (feed.raw_contract, feed.contract) if n} | {"open_counts"}
+    names = {n for feed in pilot.feeds for n in (feed.raw_contract, feed.contract) if n} | {OPEN_CONTRACTS[feed.contract] for feed in pilot.feeds}
     digests = {name: contract_digest(name) for name in sorted(names)}
     given = [s.digest for s in sources], digests, code_version(), repairs, at.isoformat(), step_names(looked_up)
     return digest_of(pilot.model_dump(mode="json"), *given, asked)
