@@ -69,7 +69,8 @@ def panel(connection: Connection, table: str, pilot: Pilot, *, hours: tuple[int,
     """Build the panel of a pilot from hourly counts or readings.
 
     A day counts for a site when at least `outcome.min_day_coverage` of its hours were measured (23, 24 or 25 hours by
-    the local clock); its total is scaled to the whole day, and a mean is that of what was measured. A site is used when enough days count in every period.
+    the local clock); its total is scaled to the whole day, and a mean is that of what was measured. A site is used when enough
+    days count in every period.
 
     Args:
         connection: Holds the rows.

@@ -117,7 +117,8 @@ def _run_id(
     looked_up: Others,
     asked: dict[str, Any],
 ) -> str:
-    names = {n for feed in pilot.feeds for n in (feed.raw_contract, feed.contract) if n} | {OPEN_CONTRACTS[feed.contract] for feed in pilot.feeds}
+    feeds = pilot.feeds
+    names = {n for feed in feeds for n in (feed.raw_contract, feed.contract, OPEN_CONTRACTS[feed.contract]) if n}
     digests = {name: contract_digest(name) for name in sorted(names)}
     given = [s.digest for s in sources], digests, code_version(), repairs, at.isoformat(), step_names(looked_up)
     return digest_of(pilot.model_dump(mode="json"), *given, asked)

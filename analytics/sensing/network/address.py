@@ -80,7 +80,9 @@ def read_address(source: str) -> Address:
             given[key] = known[key](value)
         except ValueError:
             whole = " without decimals" if known[key] is int else ""
-            raise SourceError(f"{source}: network parameter '{key}' is '{value}'; expected a number{whole}; correct it") from None
+            raise SourceError(
+                f"{source}: network parameter '{key}' is '{value}'; expected a number{whole}; correct it"
+            ) from None
     for key in ("seed", "days"):
         if key not in given:
             raise SourceError(f"{source}: network parameter '{key}' is 'missing'; expected {key}=...; add it")

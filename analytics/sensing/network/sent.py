@@ -27,8 +27,8 @@ LASTS_DAYS = {"dead": 5, "copied_days": 2, "clock_shift": 10, "wrong_unit": 3, "
 """How long a fault lasts; a drift lasts to the end. [d]"""
 SHIFT_H = 3
 DRIFT_A_DAY = 0.002
-AGAIN, LATE, UNREADABLE = 0.003, 0.003, 0.0005
-"""Shares of rows that come twice, come up to a day late, or hold no number."""
+AGAIN, LATE, EMPTY = 0.003, 0.003, 0.0005
+"""Shares of rows that come twice, come up to a day late, or come without a value."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def rendered_network(connection: Connection, source: str, *, table: str) -> None
         SELECT row_number() OVER (ORDER BY came, site, property, n) AS source_row, site_id,
                {names}[property + 1] AS observed_property, strftime(start_at, '%Y-%m-%dT%H:%M:%SZ') AS interval_start_at,
                {truth.address.interval_s}::DOUBLE AS interval_s,
-               CASE WHEN unreadable THEN 'n/a' ELSE printf('%.1f', value) END AS value, u.name AS unit,
+               CASE WHEN NOT empty THEN printf('%.1f', value) END AS value, u.name AS unit,
                NULL::DOUBLE AS coverage, NULL::VARCHAR AS flags
         FROM (SELECT *, row_number() OVER () AS n FROM network_sent) JOIN network_sites USING (site)
              JOIN network_units u USING (unit)
@@ -124,10 +124,8 @@ def _sent(truth: Truth, name: str) -> Iterator[dict[str, np.ndarray]]:
             unit[:] = len(UNITS)
         if name not in ("temperature", "noise_laeq"):
             value = np.clip(value, 0, 100 if name == "humidity" else None)
-        again, late = rng.random(count) < AGAIN, rng.random(count) < LATE
-        broken = rng.random(count) < UNREADABLE
-        if not truth.address.faults:
-            again, late, broken = np.zeros((3, count), dtype=bool)
+        drawn = rng.random((3, count)) if truth.address.faults else np.ones((3, count))
+        again, late, empty = drawn[0] < AGAIN, drawn[1] < LATE, drawn[2] < EMPTY
         came = truth.at.astype(np.int64) + np.where(late, rng.integers(3600, 86_400, count), 0)
         rows = np.concatenate([np.flatnonzero(kept), np.flatnonzero(kept & again)])
         yield {
@@ -137,7 +135,7 @@ def _sent(truth: Truth, name: str) -> Iterator[dict[str, np.ndarray]]:
             "start_at": at[rows],
             "value": value[rows],
             "unit": unit[rows],
-            "unreadable": broken[rows],
+            "empty": empty[rows],
         }
 
 
@@ -151,9 +149,7 @@ def _seen(name: str, value: Floats, real: Floats, wet: Floats, rng: np.random.Ge
     return np.asarray(value + rng.uniform(-0.5, 0.5))
 
 
-def _break(
-    fault: Fault, name: str, truth: Truth, value: Floats, unit: np.ndarray, at: np.ndarray, kept: np.ndarray
-) -> None:
+def _break(fault: Fault, name: str, truth: Truth, value: Floats, unit: np.ndarray, at: np.ndarray, kept: np.ndarray) -> None:
     """Let a fault work on what a sensor sends, in place."""
     first, end = (np.datetime64(one.replace(tzinfo=None), "s") for one in (fault.start_at, fault.end_at))
     span = (truth.at >= first) & (truth.at < end)

@@ -123,7 +123,8 @@ def _local(start: datetime, at: npt.NDArray[np.datetime64]) -> tuple[Floats, npt
 
 
 def _day_of_year(at: npt.NDArray[np.datetime64]) -> Floats:
-    return np.asarray((at - at.astype("datetime64[Y]").astype(at.dtype)) / np.timedelta64(1, "D"), dtype=np.float64)
+    seconds = at.astype("datetime64[s]").astype(np.int64)
+    return np.asarray((seconds - at.astype("datetime64[Y]").astype("datetime64[s]").astype(np.int64)) / 86_400)
 
 
 def _utc64(instant: datetime) -> np.datetime64:
