@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from analytics.sensing.footfall.hours import count_footfall
 from analytics.sensing.hourly import sense_hourly
+from analytics.sensing.judge import judge_readings
 from analytics.video.count import count_crossings
 from analytics.video.formats.events import count_events
 from analytics.video.hourly import count_crossings_hourly
@@ -20,6 +21,7 @@ ANALYTICS: dict[str, Callable[..., None]] = {
     "count_crossings_hourly": count_crossings_hourly,
     "count_events": count_events,
     "count_footfall": count_footfall,
+    "judge_readings": judge_readings,
     "sense_hourly": sense_hourly,
 }
 """Analytics by the name a pilot file calls them."""

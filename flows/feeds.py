@@ -30,6 +30,9 @@ from flows.judged_table import judge_table
 from flows.parameters import analytic_of, arguments_of, arguments_of_reader, parameters_of
 from flows.stream_feeds import is_followed, stream_faults
 
+OPEN_CONTRACTS = {"counts_hourly": "open_counts", "counts_by_interval": "open_counts", "hourly_readings": "open_readings"}
+"""Result contract -> contract of its open data."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -97,7 +100,11 @@ def resolve(pilot: Pilot, path: Path) -> None:
 
     names = contracts()
     for number, feed in enumerate(pilot.feeds):
-        known("contract", feed.contract, names)
+        if known("contract", feed.contract, names) and feed.contract not in OPEN_CONTRACTS:
+            faults.append(
+                f"feeds.{number}: contract is '{feed.contract}', of which no open data can be made; expected one of "
+                f"{', '.join(OPEN_CONTRACTS)}; choose one"
+            )
         if feed.raw_contract is not None:
             known("contract", feed.raw_contract.partition(".")[0], names)
         if feed.reader is not None and known("reader", feed.reader, READERS):

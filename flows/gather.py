@@ -13,9 +13,9 @@ from experiments.pilot import Pilot
 from experiments.settings import Settings
 from flows.context import Others, full_name, others_of
 from flows.digests import code_version, digest_of
-from flows.feeds import Source, analyse, contract_digest, receive
+from flows.feeds import OPEN_CONTRACTS, Source, analyse, contract_digest, receive
 from flows.judged_table import report_of
-from flows.open_data import OPEN_CONTRACTS, open_data, open_data_terms
+from flows.open_data import open_data, open_data_terms
 from flows.orchestrate import Steps
 from flows.parameters import named_files, with_model
 

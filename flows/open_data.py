@@ -10,7 +10,7 @@ from data_contracts.contract import load_contract
 from data_contracts.privacy.publishable import publishable
 from data_contracts.rows.casting import literal
 from experiments.pilot import Pilot
-from flows.feeds import kept
+from flows.feeds import OPEN_CONTRACTS, kept
 from flows.judged_table import judge_table
 
 _HOURLY = """
@@ -35,8 +35,6 @@ _READINGS = """
     FROM accepted WHERE unit <> 'count'
 """
 """Counts of people stay out: they leave as counts, without small ones, or not at all."""
-OPEN_CONTRACTS = {"counts_hourly": "open_counts", "counts_by_interval": "open_counts", "hourly_readings": "open_readings"}
-"""Result contract -> contract of its open data."""
 OPEN_DATA = {"counts_hourly": _HOURLY, "counts_by_interval": _BY_INTERVAL}
 """Result contract -> query that makes open data of it: days for hours, hours for shorter intervals."""
 

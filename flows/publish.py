@@ -16,8 +16,9 @@ from data_contracts.privacy.publishable import publishable, retained
 from data_contracts.rows.casting import literal
 from experiments.pilot import Pilot, PilotError, find_pilot, load_pilot
 from experiments.settings import Settings
+from flows.feeds import OPEN_CONTRACTS
 from flows.judged_table import rows_digest
-from flows.open_data import OPEN_CONTRACTS, OPEN_DATA, TOTALS, aggregate, open_data_terms, open_hours
+from flows.open_data import OPEN_DATA, TOTALS, aggregate, open_data_terms, open_hours
 
 _SAME_CELL = " AND ".join(
     f"o.{name} IS NOT DISTINCT FROM c.{name}"

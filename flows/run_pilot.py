@@ -20,11 +20,10 @@ from experiments.tracking import finish
 from flows.audited import of_feed
 from flows.context import Others, judged_at, order_of, plan_end, published_for
 from flows.digests import code_version, digest_of
-from flows.feeds import Source, contract_digest, find_source, resolve, sweep
+from flows.feeds import OPEN_CONTRACTS, Source, contract_digest, find_source, resolve, sweep
 from flows.follow import collected, follow_pilot, followed
 from flows.gather import Progress, Repairs, gather, step_names
 from flows.judge import judge
-from flows.open_data import OPEN_CONTRACTS
 from flows.orchestrate import Directly, Steps, by_prefect
 from flows.parameters import named_files, with_model
 from flows.quarantine import repairs_of

@@ -1,13 +1,36 @@
-"""Judged readings -> one value per site, observed property and hour, with how much of the hour was measured."""
+"""Judged readings -> one value for each site, observed property and hour, with how much of the hour was measured."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from analytics.lake import Connection
-from analytics.sensing.judge import CONFLICT, DUPLICATE, judged
+from analytics.sensing.judge import DUPLICATE, judged
+from analytics.sensing.quality.series import Series
 from analytics.sensing.quality.thresholds import load_thresholds
-from analytics.sensing.readings import quoted
+from analytics.sensing.readings import SourceError, quoted
+
+HOUR_S = 3600
+"""Seconds of an hour. [s]"""
+VALUES = {
+    "mean": ("round(sum(raw), 6)", "0.0"),
+    "sum": ("round(sum(raw), 6)", "0.0"),
+    "energy": ("sum(power(10, (raw * factor + zero) / 10))", "0.0"),
+    "direction": ("sum(sin(radians(raw * factor + zero)))", "sum(cos(radians(raw * factor + zero)))"),
+    "max": ("max(raw * factor + zero)", "0.0"),
+    "min": ("min(raw * factor + zero)", "0.0"),
+}
+"""What is gathered of a series in an hour, as two numbers. Sums are rounded beyond what sensors resolve: the order in which
+threads add is not always the same."""
+RESULTS = {
+    "mean": "sum(first * factor + n * zero) / sum(n)",
+    "sum": "sum(first * factor + n * zero)",
+    "energy": "round(10 * log10(sum(first) / sum(n)), 6)",
+    "direction": "round(degrees(atan2(sum(first), sum(second))) + 360, 6) % 360",
+    "max": "max(first)",
+    "min": "min(first)",
+}
+"""How what was gathered becomes the value of the hour: `Property.hourly` -> SQL."""
 
 
 def sense_hourly(
@@ -20,53 +43,92 @@ def sense_hourly(
     coordinates: dict[str, list[float]] | None = None,
     groups: dict[str, list[str]] | None = None,
 ) -> None:
-    """Turn readings as received into rows of contract `hourly_readings`.
+    """Judge readings and turn them into rows of contract `hourly_readings`.
 
-    Readings that failed a test (4), are missing (9) or came a second time are left out; suspect ones (3) are in, and the hour
-    says so. An hour without any reading left has no row. Readings longer than an hour are left out.
+    A reading belongs to the hour it begins in. Readings that failed, are missing or came again are left out; suspect ones are
+    in, and the hour says so (`suspect`; `failed` where some were left out). An hour without a reading has no row.
 
     Args:
         connection: Holds the readings.
         readings: Table of contract `sensor_readings`.
-        table: Table to create.
+        table: Table to create: `site_id`, `observed_property`, `interval_start_at` (UTC), `value` (mean, energy mean of
+            levels, sum of counts, mean direction, as the property has it), `unit`, `readings`, `coverage` (share of the hour
+            that was measured, 0 to 1, from the length of the readings or how often the sensor usually measures), `flags`,
+            `thresholds_version`.
         timezone: IANA name of the local clock, for what is usual at an hour of the day.
         thresholds: What differs from `quality/thresholds.yaml`, see `load_thresholds`.
         coordinates: Site -> latitude and longitude, for the neighbour test. [degree]
         groups: Name -> sites that are neighbours of each other.
 
     Raises:
-        SourceError: A property, a unit, a threshold, a place or the time zone is unknown or wrong.
+        SourceError: A property, a unit, a threshold, a place or the time zone is unknown or wrong, or readings are longer than
+            an hour.
     """
     limits = load_thresholds(thresholds)
     with judged(connection, readings, limits, timezone=timezone, coordinates=coordinates or {}, groups=groups or {}) as series:
-        coverage = "coalesce(coverage, 1)" if "coverage" in series.kept else "1"
-        connection.execute(
-            f"""
-            CREATE OR REPLACE TEMP TABLE {quoted(table)} AS
-            WITH kept AS (
-                SELECT site_id, observed_property, unit, hourly, date_trunc('hour', interval_start_at) AS interval_start_at,
-                       raw * factor + zero AS value, qc, {coverage} * coalesce(nullif(interval_s, 0), cadence_s, 0) AS measured_s,
-                       qc NOT IN (4, 9) AND coalesce(note, 0) & {DUPLICATE | CONFLICT} = 0 AS is_used,
-                       coalesce(note, 0) & {CONFLICT} > 0 AS is_odd
-                FROM judging_judged JOIN judging_series s USING (series) JOIN judging_pace p ON p.sensor = s.sensor
-                WHERE coalesce(interval_s, 0) <= 3600
-            )
-            SELECT site_id, observed_property, interval_start_at,
-                   CASE any_value(hourly)
-                        WHEN 'sum' THEN sum(value) FILTER (is_used)
-                        WHEN 'energy' THEN 10 * log10(avg(10 ** (value / 10)) FILTER (is_used))
-                        WHEN 'direction' THEN (degrees(atan2(avg(sin(radians(value))) FILTER (is_used),
-                                                             avg(cos(radians(value))) FILTER (is_used))) + 360) % 360
-                        WHEN 'max' THEN max(value) FILTER (is_used)
-                        WHEN 'min' THEN min(value) FILTER (is_used)
-                        ELSE avg(value) FILTER (is_used) END AS value,
-                   any_value(unit) AS unit, (count(*) FILTER (is_used))::INTEGER AS readings,
-                   least(1.0, sum(round(measured_s)::BIGINT) FILTER (is_used) / 3600) AS coverage,
-                   concat_ws(',', CASE WHEN bool_or(is_used AND qc = 3) THEN 'suspect' END,
-                             CASE WHEN bool_or(qc = 4) THEN 'partly_failed' END,
-                             CASE WHEN bool_or(is_odd) THEN 'conflict' END) AS flags,
-                   $version AS thresholds_version
-            FROM kept GROUP BY site_id, observed_property, interval_start_at HAVING count(*) FILTER (is_used) > 0
-            """,
-            {"version": limits.version},
+        aggregate_hours(connection, series, limits.version, table=table)
+
+
+def aggregate_hours(connection: Connection, series: Series, version: str, *, table: str) -> None:
+    """Make rows of contract `hourly_readings` of what `judged` holds.
+
+    Args:
+        connection: Within `judged`.
+        series: What `judged` gave.
+        version: Version of the thresholds.
+        table: Table to create.
+
+    Raises:
+        SourceError: Readings are longer than an hour.
+    """
+    long = connection.execute(
+        f"SELECT site_id, observed_property, interval_s FROM judging_series WHERE interval_s > {HOUR_S} ORDER BY ALL LIMIT 1"
+    ).fetchone()
+    if long is not None:
+        raise SourceError(
+            f"{long[0]}: readings of {long[1]} last {long[2]:g} s; expected {HOUR_S} s or less to make hours of; "
+            "use analytic judge_readings"
         )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {quoted(table)} (site_id VARCHAR, observed_property VARCHAR, "
+        "interval_start_at TIMESTAMPTZ, value DOUBLE, unit VARCHAR, readings INTEGER, coverage DOUBLE, flags VARCHAR, "
+        "thresholds_version VARCHAR)"
+    )
+    kinds = connection.execute("SELECT DISTINCT hourly FROM judging_series ORDER BY 1").fetchall()
+    for (kind,) in kinds:
+        connection.execute(_hours(str(kind), series, alone=len(kinds) == 1, table=table), {"version": version})
+
+
+def _hours(kind: str, series: Series, *, alone: bool, table: str) -> str:
+    """SQL that appends the hours of all properties of one kind: first each series by itself, then the sensors."""
+    first, second = VALUES[kind]
+    unit = "" if alone and "factor" not in first else "JOIN judging_series s USING (series)"
+    own = "" if alone else f"WHERE s.hourly = '{kind}'"
+    length = "coalesce(r.coverage, 1)" if "coverage" in series.kept else "1"
+    said = "string_agg(DISTINCT flags, ',')" if "flags" in series.kept else "NULL::VARCHAR"
+    return f"""
+        INSERT INTO {quoted(table)}
+        WITH used AS (
+            SELECT r.* REPLACE (CASE WHEN qc < 4 AND (note IS NULL OR note < {DUPLICATE}) THEN raw END AS raw),
+                   epoch_us(interval_start_at) // {HOUR_S * 1_000_000} AS hour, {length} AS length
+            FROM judging_judged r
+        ), gathered AS (
+            SELECT series, hour, {first} AS first, {second} AS second, count(raw) AS n,
+                   sum(length) FILTER (raw IS NOT NULL) AS measured, max(qc) FILTER (raw IS NOT NULL) AS worst,
+                   bool_or(qc = 4) AS has_failed, {said} AS said
+            FROM used {unit} {own} GROUP BY series, hour
+        ), hours AS (
+            SELECT sensor, hour, any_value(site_id) AS site_id, any_value(observed_property) AS observed_property,
+                   any_value(unit) AS unit, {RESULTS[kind]} AS value, sum(n)::INTEGER AS readings,
+                   least(1, sum(measured * coalesce(nullif(interval_s, 0), cadence_s, 0)) / {HOUR_S}) AS coverage,
+                   max(worst) AS worst, bool_or(has_failed) AS has_failed, string_agg(said, ',') AS said
+            FROM gathered JOIN judging_series USING (series) JOIN judging_pace USING (sensor)
+            GROUP BY sensor, hour
+        )
+        SELECT site_id, observed_property, make_timestamptz(hour * {HOUR_S * 1_000_000}), value, unit, readings, coverage,
+               nullif(concat_ws(',', array_to_string(list_sort(list_distinct(string_split(nullif(said, ''), ','))), ','),
+                                CASE WHEN has_failed THEN 'failed' END, CASE WHEN worst = 3 THEN 'suspect' END), ''),
+               $version
+        FROM hours WHERE readings > 0 ORDER BY site_id, observed_property, hour
+    """
+

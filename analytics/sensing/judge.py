@@ -102,59 +102,76 @@ def judged(
         series = take_series(connection, readings, thresholds)
         usual = take_usual(connection, thresholds, series.observed, timezone)
         nearby = take_nearby(connection, thresholds, series.observed, coordinates=coordinates, groups=groups)
-        kept = {"coverage": "coverage DOUBLE", "flags": "flags VARCHAR"}
-        flags = ", ".join(f"{name} TINYINT" for name in (*TESTS, "qc"))
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE judging_judged (series UINTEGER, source_row BIGINT, interval_start_at TIMESTAMPTZ, "
-            + ", ".join(["raw DOUBLE", *(kept[name] for name in series.kept), flags, "note TINYINT)"])
-        )
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE judging_pace (sensor UINTEGER, rows BIGINT, cadence_s DOUBLE, centre DOUBLE, "
-            "flat_rows BIGINT, flat_fail_rows BIGINT, block_rows BIGINT, least BIGINT)"
-        )
-        for chunk in series.chunks:
-            _judge(connection, chunk, series.kept, timezone if usual else None, nearby)
+        for table, columns in WORK.items():
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({columns})")
+        for number, chunk in enumerate(series.chunks):
+            _judge(connection, chunk, f"judging_chunk_{number}", series.kept, timezone if usual else None, nearby)
+        connection.execute(_judged(series))
         yield series
     finally:
-        for name in ("chunk", "notes", "usual", "nearby", "pace", "judged"):
-            connection.execute(f"DROP TABLE IF EXISTS judging_{name}")
+        for view in ("judged", "chunk"):
+            connection.execute(f"DROP VIEW IF EXISTS judging_{view}")
+        chunks = connection.execute("SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'judging_chunk_%'").fetchall()
+        for table in [*(name for (name,) in chunks), *WORK, "judging_notes", "judging_usual", "judging_nearby"]:
+            connection.execute(f"DROP TABLE IF EXISTS {table}")
         drop_series(connection)
 
 
-def _judge(connection: Connection, chunk: Chunk, kept: tuple[str, ...], timezone: str | None, nearby: bool) -> None:
-    """Append the readings of a chunk to `judging_judged`."""
-    judge_neighbours_in_time(connection, chunk, kept=kept, timezone=timezone, neighbours=nearby, noted=False)
-    is_odd = "gap_us = 0 OR is_turned"
-    if connection.execute(f"SELECT 1 FROM judging_chunk WHERE {is_odd} LIMIT 1").fetchone():
-        connection.execute(_NOTES.format(is_odd=is_odd))
-        judge_neighbours_in_time(connection, chunk, kept=kept, timezone=timezone, neighbours=nearby, noted=True)
+WORK = {
+    "judging_pace": "sensor UINTEGER, rows BIGINT, cadence_s DOUBLE, centre DOUBLE, flat_rows BIGINT, flat_fail_rows BIGINT, "
+    "block_rows BIGINT, least BIGINT",
+    "judging_flat": "sensor UINTEGER, place UINTEGER, flag TINYINT",
+    "judging_vary": "sensor UINTEGER, place UINTEGER, flag TINYINT",
+}
+"""Tables that each chunk adds to."""
+
+
+def _judge(
+    connection: Connection, chunk: Chunk, table: str, kept: tuple[str, ...], timezone: str | None, nearby: bool
+) -> None:
+    """Judge the readings of a chunk; makes `table` and adds to the tables of `WORK`."""
+    judge_neighbours_in_time(connection, chunk, table=table, kept=kept, timezone=timezone, neighbours=nearby, noted=False)
+    connection.execute(
+        "CREATE OR REPLACE TEMP VIEW judging_chunk AS SELECT c.*, sensor, CASE WHEN isfinite(raw) THEN raw * factor + zero END "
+        f"AS value FROM {table} c JOIN judging_series USING (series)"
+    )
+    if connection.execute(f"SELECT 1 FROM {table} WHERE is_odd LIMIT 1").fetchone():
+        connection.execute(_NOTES)
+        judge_neighbours_in_time(connection, chunk, table=table, kept=kept, timezone=timezone, neighbours=nearby, noted=True)
     take_pace(connection)
     judge_stretches(connection)
-    tests = [name for name in TESTS if name not in ("flat_line", "attenuated_signal")]
-    columns = ", ".join(["series", "source_row", "interval_start_at", "raw", *kept, *tests])
-    connection.execute(
-        f"""
-        INSERT INTO judging_judged BY NAME
+
+
+def _judged(series: Series) -> str:
+    """SQL of the view of all judged readings."""
+    rows = " UNION ALL ".join(f"FROM judging_chunk_{number}" for number in range(len(series.chunks))) or _NO_ROWS
+    tests = ", ".join(name for name in TESTS if name not in ("flat_line", "attenuated_signal"))
+    kept = "".join(f", {name}" for name in series.kept)
+    is_missing, is_again = "raw IS NULL OR NOT isfinite(raw)", f"note >= {DUPLICATE}"
+    return f"""
+        CREATE OR REPLACE TEMP VIEW judging_judged AS
         WITH told AS (
-            SELECT {columns}, note,
-                   (CASE WHEN value IS NULL THEN 9 WHEN is_again OR flat_rows IS NULL AND rows >= 3 OR flat_below IS NULL THEN 2
+            SELECT r.series, source_row, interval_start_at, raw, note, {tests}{kept},
+                   (CASE WHEN {is_missing} THEN 9 WHEN {is_again} OR flat_rows IS NULL THEN 2
                          ELSE coalesce(f.flag, 1) END)::TINYINT AS flat_line,
-                   (CASE WHEN value IS NULL THEN 9 WHEN is_again OR least IS NULL THEN 2
+                   (CASE WHEN {is_missing} THEN 9 WHEN {is_again} OR least IS NULL THEN 2
                          ELSE coalesce(v.flag, 1) END)::TINYINT AS attenuated_signal
-            FROM judging_chunk c JOIN judging_pace p ON p.sensor = c.sensor JOIN judging_limits l ON l.sensor = c.sensor
-                 LEFT JOIN judging_flat f ON f.sensor = c.sensor AND f.place = c.place
-                 LEFT JOIN judging_vary v ON v.sensor = c.sensor AND v.place = c.place
+            FROM ({rows}) r JOIN judging_series s ON s.series = r.series JOIN judging_pace p ON p.sensor = s.sensor
+                 LEFT JOIN judging_flat f ON f.sensor = s.sensor AND f.place = r.place
+                 LEFT JOIN judging_vary v ON v.sensor = s.sensor AND v.place = r.place
         )
         SELECT *, ({AGGREGATE})::TINYINT AS qc FROM told
-        """
-    )
-    for name in ("flat", "vary"):
-        connection.execute(f"DROP TABLE judging_{name}")
+    """
 
 
+_NO_ROWS = "SELECT 0::UINTEGER AS series, 0 AS source_row, now() AS interval_start_at, 0.0::DOUBLE AS raw, 0 AS place, 0 AS note, " + (
+    ", ".join(f"0 AS {name}" for name in TESTS) + " WHERE false"
+)
 AGGREGATE = f"""
-    CASE WHEN 4 IN ({", ".join(TESTS)}) THEN 4 WHEN 3 IN ({", ".join(TESTS)}) THEN 3 WHEN 1 IN ({", ".join(TESTS)}) THEN 1
-         WHEN 2 IN ({", ".join(TESTS)}) THEN 2 ELSE 9 END
+    CASE greatest({", ".join(TESTS)}) WHEN 4 THEN 4 WHEN 3 THEN 3 WHEN 2 THEN CASE least({", ".join(TESTS)}) WHEN 1 THEN 1 ELSE 2 END
+         WHEN 1 THEN 1
+         ELSE CASE WHEN 4 IN ({", ".join(TESTS)}) THEN 4 WHEN 3 IN ({", ".join(TESTS)}) THEN 3
+                   WHEN 1 IN ({", ".join(TESTS)}) THEN 1 WHEN 2 IN ({", ".join(TESTS)}) THEN 2 ELSE 9 END END
 """
 """All flags together, by the priority of QARTOD's manual: 4, else 3, else 1, else 2, else 9."""
 
@@ -162,7 +179,7 @@ _NOTES = f"""
     CREATE OR REPLACE TEMP TABLE judging_notes AS
     WITH odd AS (
         SELECT sensor, source_row, interval_start_at, value FROM judging_chunk
-        WHERE sensor IN (SELECT sensor FROM judging_chunk WHERE {{is_odd}})
+        WHERE sensor IN (SELECT sensor FROM judging_chunk WHERE is_odd)
     ), seen AS (
         SELECT sensor, source_row, value, row_number() OVER same AS came, first_value(value) OVER same AS first_value,
                interval_start_at < max(interval_start_at) OVER earlier AS is_late

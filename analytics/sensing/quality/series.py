@@ -134,11 +134,12 @@ def _take_rows(connection: Connection, readings: str, there: set[str], kept: tup
 
 
 def _chunks(rows: Sequence[tuple[object, ...]], counts: Sequence[int]) -> list[Chunk]:
-    """Whole sensors, in the order of their numbers, about `CHUNK_ROWS` readings at a time."""
+    """Whole sensors, in the order of their numbers, about `CHUNK_ROWS` readings at a time, if possible of one property."""
     chunks: list[list[int]] = []
     size, last_sensor = 0, None
     for number, row in enumerate(rows):
-        if not chunks or (size >= CHUNK_ROWS and row[1] != last_sensor):
+        enough = CHUNK_ROWS if chunks and row[4] == rows[number - 1][4] else CHUNK_ROWS // 10
+        if not chunks or (size >= enough and row[1] != last_sensor):
             chunks.append([])
             size = 0
         chunks[-1].append(number)

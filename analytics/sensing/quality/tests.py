@@ -14,24 +14,24 @@ from __future__ import annotations
 from analytics.lake import Connection
 from analytics.sensing.quality.climatology import CLIMATOLOGY
 from analytics.sensing.quality.neighbours import NEIGHBOUR
-from analytics.sensing.quality.series import Chunk
+from analytics.sensing.quality.series import LIMITS, Chunk
 
 TESTS = ("gross_range", "spike", "rate_of_change", "flat_line", "attenuated_signal", "climatology", "neighbour")
 """The tests, in the order of their flags."""
 
 GROSS_RANGE = """
     CASE WHEN raw IS NULL OR isnan(raw) THEN 9 WHEN fail_low IS NULL THEN 2
-         WHEN possible < fail_low OR possible > fail_high THEN 4
-         WHEN possible < suspect_low OR possible > suspect_high THEN 3 ELSE 1 END
+         WHEN value IS NULL OR value < fail_low OR value > fail_high THEN 4
+         WHEN value < suspect_low OR value > suspect_high THEN 3 ELSE 1 END
 """
 SPIKE = """
     CASE WHEN value IS NULL THEN 9
          WHEN before IS NULL OR after IS NULL OR coalesce(spike_suspect, spike_fail) IS NULL THEN 2
-         WHEN stands_out > spike_fail THEN 4 WHEN stands_out > spike_suspect THEN 3 ELSE 1 END
+         WHEN {stands_out} > spike_fail THEN 4 WHEN {stands_out} > spike_suspect THEN 3 ELSE 1 END
 """
-STANDS_OUT = "abs(value - (before + after) / 2)"
-STEPS = f"""
-    CASE WHEN NOT spike_is_step THEN {STANDS_OUT}
+AVERAGE = "abs(value - (before + after) / 2)"
+DIFFERENTIAL = f"""
+    CASE WHEN NOT spike_is_step THEN {AVERAGE}
          WHEN (value - before) * (after - value) < 0 THEN least(abs(value - before), abs(after - value)) ELSE 0 END
 """
 RATE_OF_CHANGE = """
@@ -42,55 +42,78 @@ RATE_OF_CHANGE = """
 
 
 def judge_neighbours_in_time(
-    connection: Connection, chunk: Chunk, *, kept: tuple[str, ...], timezone: str | None, neighbours: bool, noted: bool
+    connection: Connection,
+    chunk: Chunk,
+    *,
+    table: str,
+    kept: tuple[str, ...],
+    timezone: str | None,
+    neighbours: bool,
+    noted: bool,
 ) -> None:
     """Judge the readings of a chunk by themselves and by those beside them.
 
     Args:
         connection: Holds what `take_series` made.
         chunk: The sensors.
+        table: Table to create: `series`, `source_row`, `interval_start_at`, `raw`, `place` (in order of time from 0; null where
+            it takes no part), `gap_ms` (since the value before), `is_odd` (came again, or before the value before it), `note`,
+            flags of the tests and what is kept.
         kept: Which of `coverage` and `flags` are kept.
         timezone: IANA name of the local clock, where `judging_usual` is there.
         neighbours: Whether `judging_nearby` is there.
         noted: Whether `judging_notes` is there; what came again then takes no part.
-
-    Returns:
-        Nothing; table `judging_chunk` is made: `sensor`, `series`, `source_row`, `interval_start_at`, `raw`, `value` (null
-        where missing), `place` (in order of time from 0; null where it takes no part), `gap_us` (since the value before),
-        `is_turned` (came before the value before), flags of the tests, `note`.
     """
-    again = ", n.note IS NOT NULL AND n.note >= 2 AS is_again, n.note" if noted else ", false AS is_again, NULL AS note"
+    again = ", n.note, coalesce(n.note >= 2, false) AS is_again" if noted else ""
+    is_again = "is_again" if noted else "false"
     notes = "LEFT JOIN judging_notes n ON n.sensor = s.sensor AND n.source_row = r.source_row" if noted else ""
     rest = "".join(f", {name}" for name in kept)
-    months = "LEFT JOIN judging_usual u ON u.sensor = w.sensor AND u.month = month(local_at) AND u.hour = hour(local_at)"
     local_at = f", r.interval_start_at AT TIME ZONE '{timezone}' AS local_at" if timezone else ""
+    usual = "LEFT JOIN judging_usual u ON u.sensor = w.sensor AND u.month = month(local_at) AND u.hour = hour(local_at)"
     near = "LEFT JOIN judging_nearby m ON m.sensor = w.sensor AND m.bucket = epoch_us(interval_start_at) // near_us"
-    steps = connection.execute(
-        "SELECT 1 FROM judging_limits SEMI JOIN (SELECT sensor FROM judging_series WHERE series BETWEEN ? AND ?) USING (sensor) "
-        "WHERE spike_is_step LIMIT 1",
-        [chunk.first, chunk.last],
-    ).fetchone()
+    limits, steps = _limits(connection, chunk)
+    spike = SPIKE.format(stands_out=DIFFERENTIAL if steps else AVERAGE)
+    missing = "CASE WHEN value IS NULL THEN 9 ELSE 2 END"
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE judging_chunk AS
+        CREATE OR REPLACE TEMP TABLE {table} AS
         WITH taken AS (
-            SELECT s.sensor, r.series, r.source_row, r.interval_start_at, r.raw, r.raw * s.factor + s.zero AS possible,
-                   CASE WHEN isfinite(possible) THEN possible END AS value{rest}{local_at}{again}
+            SELECT s.sensor, r.series, r.source_row, r.interval_start_at, r.raw,
+                   CASE WHEN isfinite(r.raw) THEN r.raw * s.factor + s.zero END AS value{rest}{local_at}{again}
             FROM judging_rows r JOIN judging_series s ON s.series = r.series {notes}
             WHERE r.series BETWEEN {chunk.first} AND {chunk.last}
         ), w AS (
-            SELECT *, lag(value) OVER w AS before, lead(value) OVER w AS after, row_number() OVER w - 1 AS row_place,
+            SELECT *, lag(value) OVER w AS before, lead(value) OVER w AS after, row_number() OVER w AS row_place,
                    epoch_us(interval_start_at) - epoch_us(lag(interval_start_at) OVER w) AS gap_us,
-                   source_row < lag(source_row) OVER w AS is_turned
+                   source_row < lag(source_row) OVER w AS is_turned{"" if noted else ", NULL::TINYINT AS note"}
             FROM taken WINDOW w AS (PARTITION BY sensor{", is_again" if noted else ""} ORDER BY interval_start_at)
-        )
-        SELECT w.sensor, series, source_row, interval_start_at, raw, value{rest}, note, is_again, gap_us, is_turned,
-               CASE WHEN NOT is_again THEN row_place::UINTEGER END AS place,
-               {STEPS if steps else STANDS_OUT} AS stands_out, ({GROSS_RANGE})::TINYINT AS gross_range,
-               (CASE WHEN is_again THEN 2 ELSE {SPIKE} END)::TINYINT AS spike,
-               (CASE WHEN is_again THEN 2 ELSE {RATE_OF_CHANGE} END)::TINYINT AS rate_of_change,
-               ({CLIMATOLOGY if timezone else "CASE WHEN value IS NULL THEN 9 ELSE 2 END"})::TINYINT AS climatology,
-               ({NEIGHBOUR if neighbours else "CASE WHEN value IS NULL THEN 9 ELSE 2 END"})::TINYINT AS neighbour
-        FROM w JOIN judging_limits l ON l.sensor = w.sensor {months if timezone else ""} {near if neighbours else ""}
+        ), limited AS ({limits})
+        SELECT series, source_row, interval_start_at, raw{rest}, note, (gap_us = 0 OR is_turned) IS TRUE AS is_odd,
+               CASE WHEN gap_us IS NOT NULL THEN least(gap_us // 1000, 4294967295) END::UINTEGER AS gap_ms,
+               CASE WHEN NOT {is_again} THEN (row_place - 1)::UINTEGER END AS place,
+               ({GROSS_RANGE})::TINYINT AS gross_range,
+               (CASE WHEN {is_again} THEN 2 ELSE {spike} END)::TINYINT AS spike,
+               (CASE WHEN {is_again} THEN 2 ELSE {RATE_OF_CHANGE} END)::TINYINT AS rate_of_change,
+               ({CLIMATOLOGY if timezone else missing})::TINYINT AS climatology,
+               ({NEIGHBOUR if neighbours else missing})::TINYINT AS neighbour
+        FROM limited w {usual if timezone else ""} {near if neighbours else ""}
         """
     )
+
+
+def _limits(connection: Connection, chunk: Chunk) -> tuple[str, bool]:
+    """SQL that puts thresholds beside rows, as constants where all sensors share them; and whether any spike is a step."""
+    columns = ", ".join(LIMITS)
+    found = connection.execute(
+        f"SELECT DISTINCT {columns} FROM judging_limits "
+        "SEMI JOIN (SELECT sensor FROM judging_series WHERE series BETWEEN ? AND ?) USING (sensor)",
+        [chunk.first, chunk.last],
+    ).fetchall()
+    steps = any(row[list(LIMITS).index("spike_is_step")] for row in found)
+    if len(found) > 1:
+        return "SELECT w.*, l.* EXCLUDE (sensor) FROM w JOIN judging_limits l ON l.sensor = w.sensor", steps
+    constants = ", ".join(
+        f"{'NULL' if value is None else value}::{kind} AS {name}"
+        for value, (name, kind) in zip(found[0], LIMITS.items(), strict=True)
+    )
+    return f"SELECT *, {constants} FROM w", steps

@@ -27,25 +27,25 @@ def take_pace(connection: Connection) -> None:
         f"""
         INSERT INTO judging_pace
         WITH gaps AS (
-            SELECT sensor, gap_us, count(*) AS n, sum(value) AS total, count(value) AS given
-            FROM judging_chunk WHERE NOT is_again GROUP BY sensor, gap_us
+            SELECT sensor, gap_ms::BIGINT AS gap_ms, count(*) AS n, sum(value) AS total, count(value) AS given
+            FROM judging_chunk WHERE place IS NOT NULL GROUP BY 1, 2
         ), ordered AS (
-            SELECT sensor, gap_us, sum(n) OVER (PARTITION BY sensor ORDER BY gap_us) AS upto,
+            SELECT sensor, gap_ms, sum(n) OVER (PARTITION BY sensor ORDER BY gap_ms) AS upto,
                    sum(n) OVER (PARTITION BY sensor) AS gaps
-            FROM gaps WHERE gap_us IS NOT NULL
+            FROM gaps WHERE gap_ms IS NOT NULL
         ), middle AS (
-            SELECT sensor, (min(gap_us) FILTER (upto >= (gaps + 1) // 2) + min(gap_us) FILTER (upto >= gaps // 2 + 1)) / 2 AS us
+            SELECT sensor, (min(gap_ms) FILTER (upto >= (gaps + 1) // 2) + min(gap_ms) FILTER (upto >= gaps // 2 + 1)) / 2 AS ms
             FROM ordered GROUP BY sensor
         ), pace AS (
-            SELECT sensor, sum(n)::BIGINT AS rows, CASE WHEN any_value(us) >= 1e6 THEN any_value(us) // 1e6
-                   ELSE nullif(any_value(us), 0) / 1e6 END AS cadence_s,
+            SELECT sensor, sum(n)::BIGINT AS rows, CASE WHEN any_value(ms) >= 1000 THEN any_value(ms) // 1000
+                   ELSE nullif(any_value(ms), 0) / 1000 END AS cadence_s,
                    sum(total) / nullif(sum(given), 0) AS centre
             FROM gaps LEFT JOIN middle USING (sensor) GROUP BY sensor
         ), counted AS (
             SELECT sensor, rows, cadence_s, centre, nullif(floor(flat_suspect_s / cadence_s), 0)::BIGINT AS flat_rows,
                    floor(flat_fail_s / cadence_s)::BIGINT AS flat_fail_rows,
                    ceil(vary_us / 1e6 / cadence_s / {BLOCKS})::BIGINT AS vary_rows,
-                   greatest(1, floor(vary_min_s / cadence_s))::BIGINT AS least
+                   CASE WHEN vary_min_s < cadence_s THEN 1 ELSE floor(vary_min_s / cadence_s) END::BIGINT AS least
             FROM pace JOIN judging_limits USING (sensor)
         )
         SELECT sensor, rows, cadence_s, centre, flat_rows, flat_fail_rows,
@@ -58,10 +58,8 @@ def take_pace(connection: Connection) -> None:
 def judge_stretches(connection: Connection) -> None:
     """Judge the readings of `judging_chunk` by the stretch of time before them.
 
-    Makes `judging_flat` and `judging_vary`: `sensor`, `place` and `flag` of those readings that are not simply good.
+    Appends to `judging_flat` and `judging_vary`: `sensor`, `place` and `flag` of those readings that are not simply good.
     """
-    connection.execute("CREATE OR REPLACE TEMP TABLE judging_flat (sensor UINTEGER, place UINTEGER, flag TINYINT)")
-    connection.execute("CREATE OR REPLACE TEMP TABLE judging_vary (sensor UINTEGER, place UINTEGER, flag TINYINT)")
     connection.execute(_DOUBTFUL)
     row = connection.execute("SELECT bool_or(is_flat), bool_or(is_even) FROM judging_doubtful").fetchone()
     assert row is not None
@@ -111,16 +109,18 @@ _DOUBTFUL = """
 _FLAT = """
     INSERT INTO judging_flat
     WITH wanted AS (
-        SELECT sensor, block - back AS block, any_value(block_rows) AS block_rows, bool_or(back = 0) AS is_doubtful
+        SELECT sensor, block - back AS block, bool_or(back = 0) AS is_doubtful
         FROM (SELECT *, unnest(range(flat_blocks + 1)) AS back FROM judging_doubtful WHERE is_flat)
         WHERE block >= back GROUP BY 1, 2
+    ), placed AS (
+        SELECT c.*, place // block_rows AS block, rows, flat_rows, flat_fail_rows
+        FROM judging_chunk c JOIN judging_pace USING (sensor)
     ), spreads AS (
         SELECT c.sensor, place, value, is_doubtful, rows, flat_rows, flat_fail_rows, flat_below,
                max(value) OVER few - min(value) OVER few AS spread, max(value) OVER many - min(value) OVER many AS long_spread
-        FROM judging_chunk c JOIN wanted w ON w.sensor = c.sensor AND w.block = place // w.block_rows
-             JOIN judging_pace p ON p.sensor = c.sensor JOIN judging_limits l ON l.sensor = c.sensor
-        WINDOW few AS (PARTITION BY c.sensor ORDER BY place ROWS BETWEEN flat_rows PRECEDING AND CURRENT ROW),
-               many AS (PARTITION BY c.sensor ORDER BY place ROWS BETWEEN flat_fail_rows PRECEDING AND CURRENT ROW)
+        FROM placed c JOIN wanted USING (sensor, block) JOIN judging_limits USING (sensor)
+        WINDOW few AS (PARTITION BY sensor ORDER BY place ROWS BETWEEN flat_rows PRECEDING AND CURRENT ROW),
+               many AS (PARTITION BY sensor ORDER BY place ROWS BETWEEN flat_fail_rows PRECEDING AND CURRENT ROW)
     )
     SELECT sensor, place, CASE WHEN place >= flat_fail_rows AND long_spread < flat_below THEN 4 ELSE 3 END
     FROM spreads WHERE is_doubtful AND value IS NOT NULL AND place >= flat_rows AND spread < flat_below AND rows >= 3
@@ -131,15 +131,16 @@ _RANGE = f"""CASE WHEN NOT vary_is_range THEN {_STD}
 _VARY = """
     INSERT INTO judging_vary
     WITH wanted AS (
-        SELECT sensor, block - back AS block, any_value(block_rows) AS block_rows, bool_or(back = 0) AS is_doubtful
+        SELECT sensor, block - back AS block, bool_or(back = 0) AS is_doubtful
         FROM (SELECT *, unnest(range(vary_blocks + 1)) AS back FROM judging_doubtful WHERE is_even)
         WHERE block >= back GROUP BY 1, 2
+    ), placed AS (
+        SELECT c.*, place // block_rows AS block, least FROM judging_chunk c JOIN judging_pace USING (sensor)
     ), spreads AS (
-        SELECT c.sensor, place, value, is_doubtful, least, vary_suspect, vary_fail, count(value) OVER past AS n,
+        SELECT c.sensor, place, value, is_doubtful, c.least, vary_suspect, vary_fail, count(value) OVER past AS n,
                {spread} AS spread
-        FROM judging_chunk c JOIN wanted w ON w.sensor = c.sensor AND w.block = place // w.block_rows
-             JOIN judging_pace p ON p.sensor = c.sensor JOIN judging_limits l ON l.sensor = c.sensor
-        WINDOW past AS (PARTITION BY c.sensor ORDER BY epoch_us(interval_start_at)
+        FROM placed c JOIN wanted USING (sensor, block) JOIN judging_limits USING (sensor)
+        WINDOW past AS (PARTITION BY sensor ORDER BY epoch_us(interval_start_at)
                         RANGE BETWEEN vary_us - 1 PRECEDING AND CURRENT ROW)
     )
     SELECT sensor, place, CASE WHEN n < least OR spread IS NULL THEN 2 WHEN spread < vary_fail THEN 4 ELSE 3 END
