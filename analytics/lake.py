@@ -33,6 +33,9 @@ TABLES = {
     "rules VARCHAR[], reasons VARCHAR[], row JSON",
     "counts_hourly": "pilot_id VARCHAR, run_id VARCHAR, site_id VARCHAR, road_user VARCHAR, "
     "interval_start_at TIMESTAMPTZ, crossings BIGINT, coverage DOUBLE, flags VARCHAR",
+    "hourly_readings": "pilot_id VARCHAR, run_id VARCHAR, site_id VARCHAR, observed_property VARCHAR, "
+    "interval_start_at TIMESTAMPTZ, value DOUBLE, unit VARCHAR, readings INTEGER, coverage DOUBLE, flags VARCHAR, "
+    "thresholds_version VARCHAR",
     "counts_by_interval": "pilot_id VARCHAR, run_id VARCHAR, site_id VARCHAR, line VARCHAR, direction VARCHAR, "
     "road_user VARCHAR, interval_start_at TIMESTAMPTZ, interval_s INTEGER, crossings INTEGER, lower INTEGER, "
     "upper INTEGER, uptime DOUBLE",
@@ -44,6 +47,9 @@ TABLES = {
     "open_counts": "pilot_id VARCHAR, run_id VARCHAR, site_id VARCHAR, line VARCHAR, road_user VARCHAR, "
     "direction VARCHAR, period_start_at TIMESTAMPTZ, period_s INTEGER, crossings INTEGER, suppressed BOOLEAN, "
     "coverage DOUBLE, attribution VARCHAR",
+    "open_readings": "pilot_id VARCHAR, run_id VARCHAR, site_id VARCHAR, observed_property VARCHAR, "
+    "period_start_at TIMESTAMPTZ, period_s INTEGER, value DOUBLE, unit VARCHAR, coverage DOUBLE, flags VARCHAR, "
+    "attribution VARCHAR",
     "readmitted": "pilot_id VARCHAR, run_id VARCHAR, contract VARCHAR, version VARCHAR, source_row BIGINT, "
     "quarantine_id VARCHAR, rules VARCHAR[], reasons VARCHAR[], original JSON, repaired JSON, report VARCHAR, "
     "readmitted_at TIMESTAMPTZ",

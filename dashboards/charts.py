@@ -58,14 +58,20 @@ def parts(outcomes: Sequence[Row]) -> list[list[Row]]:
     return found
 
 
-def over_time(outcomes: Sequence[Row], say: Words, *, dark: bool = False) -> alt.LayerChart:
+def over_time(outcomes: Sequence[Row], say: Words, *, dark: bool = False, measured: str | None = None) -> alt.LayerChart:
     """Counted and expected weekly outcomes with the interval's band; years in which nothing is compared take no room.
 
     Args:
         outcomes: Rows of `lake.outcomes`, in order.
         say: The interface.
         dark: Whether the page is dark.
+        measured: What was measured, with its unit, where people were not counted.
     """
+    counted, title, digits = (
+        say("measured_values" if measured else "counted"),
+        measured or say("y_per_day"),
+        1 if measured else 0,
+    )
     stretches, position = parts(outcomes), 0.0
     points: list[Row] = []
     spans: list[Row] = []
@@ -77,7 +83,7 @@ def over_time(outcomes: Sequence[Row], say: Words, *, dark: bool = False) -> alt
         for row in stretch:
             x = start + (row["period_start"] - first).days / 7
             position = x + 1
-            points.append({"x": x, "part": number, **_point(row, say)})
+            points.append({"x": x, "part": number, **_point(row, say, digits)})
         after = stretch[0]["is_after"]
         is_first = not any(span["after"] == after for span in spans)
         label = say("after" if after else "before") if is_first else ""
@@ -95,12 +101,17 @@ def over_time(outcomes: Sequence[Row], say: Words, *, dark: bool = False) -> alt
             labelExpr=" : ".join([*(f"datum.value == {v} ? '{text}'" for v, text in marks.items()), "''"]),
         ),
     )
-    series, legend = [say("counted"), say("expected")], alt.Legend(title=None, orient="top")
+    series, legend = [counted, say("expected")], alt.Legend(title=None, orient="top")
     colour = alt.Color("series:N", scale=alt.Scale(domain=series, range=[BLUE[dark], ORANGE[dark]]), legend=legend)
     dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=series, range=[[1, 0], [6, 3]]), legend=legend)
     tooltip = [
-        alt.Tooltip(f"{name}:N", title=say(word))
-        for name, word in (("week", "week"), ("t_counted", "counted"), ("t_expected", "expected"), ("t_low", "low"))
+        alt.Tooltip(f"{name}:N", title=word)
+        for name, word in (
+            ("week", say("week")),
+            ("t_counted", counted),
+            ("t_expected", say("expected")),
+            ("t_low", say("low")),
+        )
     ] + [alt.Tooltip("t_high:N", title=say("high"))]
     base = _chart(points)
     ground = _chart(spans)
@@ -122,7 +133,7 @@ def over_time(outcomes: Sequence[Row], say: Words, *, dark: bool = False) -> alt
         .mark_line(strokeWidth=2)
         .encode(
             x=x,
-            y=alt.Y("value:Q", title=say("y_per_day"), axis=_number_axis(say)),
+            y=alt.Y("value:Q", title=title, axis=_number_axis(say)),
             color=colour,
             strokeDash=dash,
             detail="part:N",
@@ -132,14 +143,14 @@ def over_time(outcomes: Sequence[Row], say: Words, *, dark: bool = False) -> alt
     return alt.LayerChart(layer=layers, height=360)
 
 
-def _point(row: Row, say: Words) -> Row:
+def _point(row: Row, say: Words, digits: int = 0) -> Row:
     counted, expected, low, high = (float(row[k]) for k in ("treated", "counterfactual", "lower", "upper"))
     texts = {"counted": counted, "expected": expected, "low": low, "high": high}
     return {
         "after": bool(row["is_after"]),
         **texts,
         "week": say.day(row["period_start"]),
-        **{f"t_{name}": say.number(value) for name, value in texts.items()},
+        **{f"t_{name}": say.number(value, digits) for name, value in texts.items()},
     }
 
 

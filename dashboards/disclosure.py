@@ -91,7 +91,35 @@ def open_counts(snapshot: int, run_id: str, now: datetime) -> bytes | None:
         retained(connection, "mine", contract, into="leaving", now=now)
         return records(connection, "FROM leaving ORDER BY ALL") if kept_rows(connection, "leaving", contract) else []
 
-    rows = read(work)
+    return _csv(read(work))
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def open_readings(snapshot: int, run_id: str, now: datetime) -> bytes | None:
+    """A run's open values of sensors as CSV, instants in UTC; None where it has none.
+
+    What is too old for the contract is left out; where a column is not the contract's, nothing leaves.
+
+    Args:
+        snapshot: The lake's newest snapshot.
+        run_id: The run.
+        now: The instant that counts as now.
+    """
+    contract = load_contract("open_readings")
+
+    def work(connection: Connection) -> list[Row]:
+        connection.execute(
+            "CREATE TEMP TABLE read AS SELECT * EXCLUDE (pilot_id, run_id) FROM lake.open_readings WHERE run_id = ?", [run_id]
+        )
+        retained(connection, "read", contract, into="leaving", now=now)
+        rows = records(connection, "FROM leaving ORDER BY ALL")
+        return rows if rows and set(rows[0]) == set(contract.column_names) else []
+
+    return _csv(read(work))
+
+
+def _csv(rows: list[Row]) -> bytes | None:
+    """Rows of open data as CSV; None where there are none."""
     if not rows:
         return None
     out = io.StringIO()

@@ -22,16 +22,21 @@ def show_weeks(run: Run, snapshot: int, say: Words) -> None:
     weeks = disclosure.outcomes(snapshot, run.run_id)
     if not weeks:
         return
-    st.subheader(say("over_time"), anchor=False)
-    layout.text(say("over_time_text", level=say.percent(run.document["effect"]["level"])))
+    what = language.observed(run.document, say)
+    about = {"what": say(what[2]) + say("colon") + " " + what[0], "unit": what[1]} if what else {}
+    kind = "_readings" if what else ""
+    st.subheader(say(f"over_time{kind}"), anchor=False)
+    layout.text(say(f"over_time{kind}_text", level=say.percent(run.document["effect"]["level"]), **about))
+    digits, found = (1, "measured_values") if what else (0, "counted")
     after = [week for week in weeks if week["is_after"]]
     before = [week for week in weeks if not week["is_after"]]
 
     def mean(rows: list[dict[str, Any]], name: str) -> str:
-        return say.number(sum(row[name] for row in rows) / len(rows)) if rows else say("none")
+        return say.number(sum(row[name] for row in rows) / len(rows), digits) if rows else say("none")
 
     said = say(
-        "over_time_alt",
+        f"over_time{kind}_alt",
+        **about,
         weeks=len(weeks),
         before=mean(before, "treated"),
         counted=mean(after, "treated"),
@@ -39,20 +44,20 @@ def show_weeks(run: Run, snapshot: int, say: Words) -> None:
         low=mean(after, "lower"),
         high=mean(after, "upper"),
     )
-    st.altair_chart(charts.over_time(weeks, say, dark=layout.is_dark()), alt=said)
+    st.altair_chart(charts.over_time(weeks, say, dark=layout.is_dark(), measured=what and f"{what[0]}, {what[1]}"), alt=said)
     with st.expander(say("show_table")):
         rows = [
             {
                 say("week"): week["period_start"].isoformat(),
                 say("period"): say("after" if week["is_after"] else "before"),
-                say("counted"): say.number(week["treated"]),
-                say("expected"): say.number(week["counterfactual"]),
-                say("low"): say.number(week["lower"]) if week["is_after"] else "",
-                say("high"): say.number(week["upper"]) if week["is_after"] else "",
+                say(found): say.number(week["treated"], digits),
+                say("expected"): say.number(week["counterfactual"], digits),
+                say("low"): say.number(week["lower"], digits) if week["is_after"] else "",
+                say("high"): say.number(week["upper"], digits) if week["is_after"] else "",
             }
             for week in weeks
         ]
-        layout.table(rows, said, figures=[say(name) for name in ("counted", "expected", "low", "high")])
+        layout.table(rows, said, figures=[say(name) for name in (found, "expected", "low", "high")])
     layout.download(f"{run.pilot_id}_weeks.csv", charts.weeks_table(weeks), say("download_table"), "csv_weeks")
 
 
@@ -154,12 +159,13 @@ def show_groups(run: Run, say: Words) -> None:
     if not measured:
         return
     st.subheader(say("groups"), anchor=False)
-    layout.text(say("groups_text"))
+    what = language.observed(run.document, say)
+    layout.text(say("groups_text_readings" if what else "groups_text"))
     names = {group["group"]: say.get(f"group_{group['group']}", group["group"]) for group in groups}
     rows = [Band(names[g["group"]], g["relative"], g["lower"], g["upper"]) for g in measured]
     alt = say("groups_alt", rows=charts.summary(rows, say))
     st.altair_chart(charts.intervals(rows, say, dark=layout.is_dark()), alt=alt)
-    columns = [say("change"), say("low"), say("high"), say("p_adjusted"), say("share")]
+    columns = [say("change"), say("low"), say("high"), say("p_adjusted"), say("share_of_groups" if what else "share")]
     missing = say("not_measured")
 
     def cell(value: float | None, *, signed: bool = True) -> str:

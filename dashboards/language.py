@@ -18,6 +18,8 @@ FALLBACK = "en"
 MINUS = "\N{MINUS SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"
 THIN = "\N{NARROW NO-BREAK SPACE}"
+UNITS = {"ug/m3": "µg/m³", "mg/m3": "mg/m³", "percent": "%"}
+"""Units as readers know them; others are written as they are kept."""
 SEPARATORS = {"en": (",", "."), "fr": (THIN, ","), "es": (".", ",")}
 """Language -> what separates thousands and decimals."""
 
@@ -98,6 +100,15 @@ def choose(given: Mapping[str, Any], language: str) -> tuple[Any, str]:
     """What is said in a language, and the language in which it is: that one, else English, else the first there is."""
     code = next((code for code in (language, FALLBACK) if code in given), None) or next(iter(given))
     return given[code], code
+
+
+def observed(document: Mapping[str, Any], say: Words) -> tuple[str, str, str] | None:
+    """What the sensors of a run observe, in words, its unit, and the key of what a day is; None where people are counted."""
+    found = document.get("observed")
+    if not found:
+        return None
+    name, unit = found["observed_property"], found["unit"]
+    return say.get(f"property_{name}", name), UNITS.get(unit, unit), f"fact_{found['day']}_day"
 
 
 def answer(document: Mapping[str, Any], say: Words) -> tuple[str, str]:

@@ -26,7 +26,7 @@ class GroupEffect:
         lower: Lower end of its interval.
         upper: Upper end.
         p_adjusted: p-value after Benjamini-Hochberg over the groups.
-        share: Share of the treated sites' crossings before the change, 0 to 1.
+        share: Share of the treated sites' crossings before the change, 0 to 1; of a mean, of the sum of the groups' means.
     """
 
     group: str

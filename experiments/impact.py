@@ -25,7 +25,8 @@ class Effect:
 
     Attributes:
         method: `synthetic_control`, `diff_in_diff` or `descriptive`.
-        estimate: Mean difference to what would have been expected. [crossings/day; crossings/minute when descriptive]
+        estimate: Mean difference to what would have been expected. [the outcome's: crossings/day or
+            the unit of the readings; crossings/minute when descriptive]
         lower: Lower end of the interval of `estimate`.
         upper: Upper end.
         relative: The difference as a share of what would have been expected; None when nothing was expected.
@@ -37,7 +38,7 @@ class Effect:
         units: Units compared, the treated one included.
         notes: What a reader must know, in sentences.
         is_conclusive: False when the method's own conditions are not met.
-        counterfactual: What would have been expected in each week, shape `(t,)`. [crossings/day]
+        counterfactual: What would have been expected in each week, shape `(t,)`. [the outcome's]
         band: Half-width of the interval around `counterfactual` as a factor, shape `(t,)`.
         weights: Control site -> weight, for a synthetic control.
     """

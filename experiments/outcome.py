@@ -1,4 +1,7 @@
-"""From accepted counts to the panel that a method compares: weekly mean day totals per site, where enough was measured."""
+"""From accepted rows to the panel that a method compares: weekly means of days per site, where enough was measured.
+
+A day of counts is its total; a day of readings, such as concentrations, is the mean of its measured hours.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.lake import Connection
+from analytics.sensing.units import properties
 from experiments.pilot import Pilot
+
+READINGS = "hourly_readings"
+"""The contract whose outcome is a value of an observed property, not a count of people."""
+RATIOS = ("ug/m3", "mg/m3", "ppm", "mm", "m/s", "km/h", "percent")
+"""Units of which a change in percent means something; levels in dB and degrees have no ratio."""
 
 MIN_DAYS_A_WEEK = 4
 """A week counts when at least so many of its days in the period were measured. [d]"""
@@ -40,8 +49,8 @@ class Panel:
     Attributes:
         weeks: Monday of each week, shape `(t,)`.
         is_after: Whether the week lies after the change, shape `(t,)`.
-        treated: Mean day total over the treated sites, shape `(t,)`. [crossings/day]
-        controls: Mean day totals, shape `(t, n)`. [crossings/day]
+        treated: Mean day over the treated sites, shape `(t,)`. [crossings/day, or the unit of the readings]
+        controls: Mean days, shape `(t, n)`. [crossings/day, or the unit of the readings]
         control_ids: The controls' sites, length n.
         sites: Every site of the pilot and whether it was used.
         weeks_dropped: Weeks left out because a used site was not measured.
@@ -57,14 +66,15 @@ class Panel:
 
 
 def panel(connection: Connection, table: str, pilot: Pilot, *, hours: tuple[int, ...] = ()) -> Panel:
-    """Build the panel of a pilot from hourly counts.
+    """Build the panel of a pilot from hourly counts or readings.
 
     A day counts for a site when at least `outcome.min_day_coverage` of its hours were measured (23, 24 or 25 hours by
-    the local clock); its total is scaled to the whole day. A site is used when enough days count in every period.
+    the local clock); its total is scaled to the whole day, and a mean is that of what was measured. A site is used when enough
+    days count in every period.
 
     Args:
-        connection: Holds the counts.
-        table: Table with `site_id`, `road_user`, `interval_start_at`, `crossings`, `coverage`.
+        connection: Holds the rows.
+        table: Table with `site_id`, `interval_start_at`, `coverage`, the outcome's column and those of its `where`.
         pilot: Names sites, periods, outcome and time zone.
         hours: Local hours of the day to look at; all when empty.
 
@@ -81,6 +91,10 @@ def panel(connection: Connection, table: str, pilot: Pilot, *, hours: tuple[int,
         if hours
         else ("date_diff('hour', day::TIMESTAMP AT TIME ZONE $zone, (day + 1)::TIMESTAMP AT TIME ZONE $zone)")
     )
+    whole, scale = f"sum({pilot.outcome.column})", expected
+    if is_mean(pilot):
+        hour = f"{pilot.outcome.column} * round(coverage * 3600) / 3600"
+        whole, scale = f"sum({hour} ORDER BY interval_start_at)", "1"
     parameters: dict[str, object] = {"zone": pilot.timezone, "least": pilot.outcome.min_day_coverage}
     for index, value in enumerate(pilot.outcome.where.values()):
         where = where.replace("?", f"$w{index}", 1)
@@ -92,11 +106,11 @@ def panel(connection: Connection, table: str, pilot: Pilot, *, hours: tuple[int,
         hourly AS (
             SELECT *, interval_start_at AT TIME ZONE $zone AS local_at FROM {table} WHERE {where}
         ), days AS (
-            SELECT site_id, local_at::DATE AS day, sum({pilot.outcome.column}) AS total,
+            SELECT site_id, local_at::DATE AS day, {whole} AS total,
                    sum(round(coverage * 3600)::BIGINT) / 3600 AS measured_h
             FROM hourly WHERE {wanted} GROUP BY ALL
         )
-        SELECT site_id, day, is_after, period, total / measured_h * ({expected}) AS total
+        SELECT site_id, day, is_after, period, total / measured_h * ({scale}) AS total
         FROM days JOIN periods ON day BETWEEN first_day AND last_day
         WHERE measured_h >= $least * ({expected})
         """,
@@ -126,7 +140,7 @@ def panel(connection: Connection, table: str, pilot: Pilot, *, hours: tuple[int,
             )
         )
         if site in empty:
-            reason = "counted nobody at all in a whole period; no ratio can be taken"
+            reason = f"counted {'nothing' if is_reading(pilot) else 'nobody'} at all in a whole period; no ratio can be taken"
         if site not in seen:
             reason = "no accepted row at all"
         sites.append(SiteUse(site, role, used, worst, reason))
@@ -162,3 +176,70 @@ def panel(connection: Connection, table: str, pilot: Pilot, *, hours: tuple[int,
         sites=tuple(sites),
         weeks_dropped=int((~complete).sum()),
     )
+
+
+def is_reading(pilot: Pilot) -> bool:
+    """Whether the outcome is what sensors read, not how many people they counted."""
+    return pilot.outcome.contract == READINGS
+
+
+def is_mean(pilot: Pilot) -> bool:
+    """Whether a day of the outcome is a mean of its hours, not their total."""
+    found = properties().get(pilot.outcome.where.get("observed_property", ""))
+    return is_reading(pilot) and (found is None or found.hourly != "sum")
+
+
+def observed(pilot: Pilot) -> dict[str, str] | None:
+    """What an outcome of readings is about: `observed_property`, `unit` and `day` (`mean` or `total`); None for counts."""
+    if not is_reading(pilot):
+        return None
+    name = pilot.outcome.where["observed_property"]
+    return {"observed_property": name, "unit": properties()[name].unit, "day": "mean" if is_mean(pilot) else "total"}
+
+
+def reading_faults(pilot: Pilot) -> list[str]:
+    """What is wrong with a pilot whose outcome are readings, beyond what its model finds; nothing for other pilots."""
+    if not is_reading(pilot):
+        return []
+    faults, name = [], pilot.outcome.where.get("observed_property")
+    known = sorted(one.name for one in properties().values() if one.unit in RATIOS)
+    if name not in known:
+        found = f"'{name}'" if name is not None else "missing"
+        faults.append(
+            f"outcome.where: observed_property is {found}; expected one whose change in percent means something: "
+            f"{', '.join(known)}; correct it"
+        )
+    if pilot.outcome.column != "value":
+        faults.append(f"outcome.column is '{pilot.outcome.column}'; expected 'value' for {READINGS}; correct it")
+    if pilot.method == "descriptive":
+        faults.append(f"method is 'descriptive'; expected synthetic_control or diff_in_diff for {READINGS}; choose one")
+    if any(item.per == "extra_crossing" for item in (*pilot.costs, *pilot.benefits)):
+        faults.append(f"benefits: per is 'extra_crossing'; expected once or year for {READINGS}; nobody is counted")
+    return faults
+
+
+def measured_share(connection: Connection, table: str, pilot: Pilot) -> float:
+    """Share of the hours of all sites and periods that was measured, 0 to 1.
+
+    Args:
+        connection: Holds the rows.
+        table: Table with `site_id`, `interval_start_at`, `coverage` and the columns of the outcome's `where`.
+        pilot: Names sites, periods, outcome and time zone.
+    """
+    sites = [*pilot.sites.treated, *pilot.sites.control]
+    periods = [*pilot.before, *pilot.after]
+    spans = ", ".join(f"(DATE '{first}', DATE '{last}')" for first, last in periods)
+    where = " AND ".join(f"{column} = ?" for column in pilot.outcome.where) or "true"
+    row = connection.execute(
+        f"""
+        WITH spans AS (
+            SELECT first::TIMESTAMP AT TIME ZONE ? AS start_at, (last + 1)::TIMESTAMP AT TIME ZONE ? AS end_at
+            FROM (VALUES {spans}) AS given(first, last)
+        )
+        SELECT (SELECT sum(round(coverage * 3600)::BIGINT) FROM {table} JOIN spans
+                ON interval_start_at >= start_at AND interval_start_at < end_at WHERE list_contains(?, site_id) AND {where})
+               / (SELECT sum(date_diff('second', start_at, end_at)) * ? FROM spans)
+        """,
+        [pilot.timezone, pilot.timezone, sites, *pilot.outcome.where.values(), len(sites)],
+    ).fetchone()
+    return float(row[0] or 0) if row else 0.0

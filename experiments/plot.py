@@ -12,7 +12,7 @@ from experiments.impact import Effect
 from experiments.outcome import Panel
 
 
-def effect_png(title: str, panel: Panel, effect: Effect, credit: str) -> bytes:
+def effect_png(title: str, panel: Panel, effect: Effect, credit: str, unit: str = "crossings per day and site") -> bytes:
     """Draw treated and expected weekly outcomes, with the interval as a band.
 
     Args:
@@ -20,6 +20,7 @@ def effect_png(title: str, panel: Panel, effect: Effect, credit: str) -> bytes:
         panel: The weekly outcomes.
         effect: From one of `experiments.impact.METHODS`, of the same panel.
         credit: Attribution of the data, printed below.
+        unit: What the outcomes are, beside the axis.
 
     Returns:
         A PNG picture, 1200 x 600 pixels.
@@ -41,7 +42,7 @@ def effect_png(title: str, panel: Panel, effect: Effect, credit: str) -> bytes:
             if after:
                 axes.fill_between(weeks, expected / band, expected * band, color="#b8500c", alpha=0.15, lw=0)
     axes.set_title(title, loc="left", fontsize=11)
-    axes.set_ylabel("crossings per day and site")
+    axes.set_ylabel(unit)
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, loc="upper right")
     axes.spines[["top", "right"]].set_visible(False)

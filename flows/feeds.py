@@ -22,12 +22,16 @@ from analytics.sensing.formats import READERS
 from analytics.video.sources.folders import folder_digest
 from data_contracts.contract import ContractError, contracts
 from data_contracts.standard.faults import suggest
+from experiments.outcome import reading_faults
 from experiments.pilot import Feed, Pilot, PilotError
 from experiments.settings import ROOT, Settings
 from flows.digests import file_digest
 from flows.judged_table import judge_table
 from flows.parameters import analytic_of, arguments_of, arguments_of_reader, parameters_of
 from flows.stream_feeds import is_followed, stream_faults
+
+OPEN_CONTRACTS = {"counts_hourly": "open_counts", "counts_by_interval": "open_counts", "hourly_readings": "open_readings"}
+"""Result contract -> contract of its open data."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Source:
 
     Attributes:
         name: As the pilot file gives it.
-        location: Where it was found: a path, or the name of a rendered scene.
+        location: Where it was found: a path, or the name of what is rendered.
         digest: SHA-256 of its bytes, or of its name when it is rendered.
     """
 
@@ -49,7 +53,8 @@ def find_source(feed: Feed, settings: Settings, where: str) -> Source:
     """The first of a feed's sources that is there.
 
     A source is a path (relative ones count from the working directory, then from the project's root), `fetched:NAME` in
-    the test bed's own sources, `package:NAME/PATH` inside an installed Python package, or `scene:…`, which is rendered.
+    the test bed's own sources, `package:NAME/PATH` inside an installed Python package, or `scene:…` and
+    `network:…`, which are rendered.
 
     Raises:
         PilotError: None of them is there.
@@ -57,7 +62,7 @@ def find_source(feed: Feed, settings: Settings, where: str) -> Source:
     tried = []
     for name in feed.sources:
         kind, _, rest = name.partition(":")
-        if kind == "scene":
+        if kind in ("scene", "network"):
             return Source(name, name, hashlib.sha256(name.encode()).hexdigest())
         if kind == "package":
             package, _, inner = rest.partition("/")
@@ -75,7 +80,7 @@ def find_source(feed: Feed, settings: Settings, where: str) -> Source:
         tried.append(f"'{name}'")
     missing = f"source {tried[0]} was not found" if len(tried) == 1 else f"none of the sources {', '.join(tried)} was found"
     raise PilotError(
-        f"{where}: {missing}; expected a path, 'fetched:NAME', 'package:NAME/PATH' or 'scene:…'; "
+        f"{where}: {missing}; expected a path, 'fetched:NAME', 'package:NAME/PATH', 'scene:…' or 'network:…'; "
         "correct the feed or fetch the source"
     )
 
@@ -95,7 +100,11 @@ def resolve(pilot: Pilot, path: Path) -> None:
 
     names = contracts()
     for number, feed in enumerate(pilot.feeds):
-        known("contract", feed.contract, names)
+        if known("contract", feed.contract, names) and feed.contract not in OPEN_CONTRACTS:
+            faults.append(
+                f"feeds.{number}: contract is '{feed.contract}', of which no open data can be made; expected one of "
+                f"{', '.join(OPEN_CONTRACTS)}; choose one"
+            )
         if feed.raw_contract is not None:
             known("contract", feed.raw_contract.partition(".")[0], names)
         if feed.reader is not None and known("reader", feed.reader, READERS):
@@ -111,6 +120,7 @@ def resolve(pilot: Pilot, path: Path) -> None:
             for name in feed.params:
                 known(f"feeds.{number}: parameter of {feed.analytic}", name, valid)
             faults.extend(f"feeds.{number}: {fault}" for fault in arguments_of(feed, pilot.timezone)[1])
+    faults.extend(reading_faults(pilot))
     if pilot.outcome.contract not in {feed.contract for feed in pilot.feeds}:
         faults.append(f"outcome.contract is '{pilot.outcome.contract}'; expected the contract of a feed; correct it")
     if faults:

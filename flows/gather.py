@@ -13,7 +13,7 @@ from experiments.pilot import Pilot
 from experiments.settings import Settings
 from flows.context import Others, full_name, others_of
 from flows.digests import code_version, digest_of
-from flows.feeds import Source, analyse, contract_digest, receive
+from flows.feeds import OPEN_CONTRACTS, Source, analyse, contract_digest, receive
 from flows.judged_table import report_of
 from flows.open_data import open_data, open_data_terms
 from flows.orchestrate import Steps
@@ -103,7 +103,7 @@ def gather(
     )
     given_rows.setdefault(full_name(load_contract(feed.contract)), []).append(folder)
     asked = {"contract": feed.contract, **open_data_terms(pilot), "now": now}
-    key = digest_of(key, "open_data", asked, contract_digest("open_counts"))
+    key = digest_of(key, "open_data", asked, contract_digest(OPEN_CONTRACTS[feed.contract]))
     leaving = steps.run(open_data, result=folder, **asked, key=key, cache_folder=cache_folder)
     return Gathered(source, raw, Path(folder), Path(leaving))
 

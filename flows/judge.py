@@ -13,7 +13,7 @@ from analytics.lake import Connection, memory
 from experiments.benefit import Benefit, assess
 from experiments.equity import GroupEffect, by_hours
 from experiments.impact import METHODS, Effect, descriptive
-from experiments.outcome import Panel, panel
+from experiments.outcome import Panel, is_reading, measured_share, observed, panel
 from experiments.pilot import Pilot
 from experiments.plot import effect_png
 from experiments.verdict import Verdict, decide
@@ -90,7 +90,9 @@ class Judgement:
             return {}
         text = io.StringIO()
         table = csv.writer(text)
-        table.writerow(["week", "is_after", "treated_per_day", "expected_per_day", "lower", "upper"])
+        what = observed(pilot)
+        day = "" if what else "_per_day"
+        table.writerow(["week", "is_after", f"treated{day}", f"expected{day}", "lower", "upper"])
         weeks, expected, band = self.panel.weeks, self.effect.counterfactual, self.effect.band
         for i, week in enumerate(weeks):
             after, treated, middle = self.panel.is_after[i], self.panel.treated[i], expected[i]
@@ -98,8 +100,9 @@ class Judgement:
                 [week, bool(after), *(repr(float(x)) for x in (treated, middle, middle / band[i], middle * band[i]))]
             )
         title = f"{pilot.title.get('en', pilot.id)}: {self.verdict.word}"
+        unit = f"{what['observed_property']}, {what['day']} of a day, {what['unit']}" if what else "crossings per day and site"
         return {
-            "effect.png": effect_png(title, self.panel, self.effect, pilot.attribution),
+            "effect.png": effect_png(title, self.panel, self.effect, pilot.attribution, unit),
             "effect.csv": text.getvalue().encode(),
         }
 
@@ -128,6 +131,7 @@ def _compare(connection: Connection, pilot: Pilot) -> Judgement:
     if missing:
         return Judgement(decide(pilot.succeeds_if, None, missing=missing), None, panel=data)
     effect = METHODS[pilot.method](data)
+    uptime = measured_share(connection, "accepted", pilot) if is_reading(pilot) else None
     naive = None
     refused = connection.execute("SELECT (SELECT count(*) FROM judged) > (SELECT count(*) FROM accepted)").fetchone()
     if refused is not None and refused[0]:
@@ -141,6 +145,7 @@ def _compare(connection: Connection, pilot: Pilot) -> Judgement:
         panel=data,
         groups=tuple(by_hours(connection, "accepted", pilot)),
         benefit=assess(pilot, effect),
+        uptime=uptime,
     )
 
 

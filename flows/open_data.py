@@ -1,4 +1,4 @@
-"""Open data of a run: its accepted rows in coarser cells, without small counts, judged by the contract `open_counts`."""
+"""Open data of a run, judged by a contract of their own: counts in coarser cells without small ones, or hours of readings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from data_contracts.contract import load_contract
 from data_contracts.privacy.publishable import publishable
 from data_contracts.rows.casting import literal
 from experiments.pilot import Pilot
-from flows.feeds import kept
+from flows.feeds import OPEN_CONTRACTS, kept
 from flows.judged_table import judge_table
 
 _HOURLY = """
@@ -29,6 +29,12 @@ _BY_INTERVAL = """
            least(1.0, sum(round(uptime * interval_s * 1000)::BIGINT) / 3600000) AS coverage, $credit AS attribution
     FROM accepted WHERE $zone IS NOT NULL GROUP BY ALL
 """
+_READINGS = """
+    SELECT site_id, observed_property, interval_start_at AS period_start_at, 3600::INTEGER AS period_s,
+           round(value, 2) AS value, unit, coverage, flags, $credit AS attribution
+    FROM accepted WHERE unit <> 'count'
+"""
+"""Counts of people stay out: they leave as counts, without small ones, or not at all."""
 OPEN_DATA = {"counts_hourly": _HOURLY, "counts_by_interval": _BY_INTERVAL}
 """Result contract -> query that makes open data of it: days for hours, hours for shorter intervals."""
 
@@ -52,18 +58,35 @@ def open_data(
     key: str,
     cache_folder: str,
 ) -> str:
-    """Aggregate accepted rows, suppress small counts, and let the contract `open_counts` judge what would leave."""
+    """Make open data of accepted rows, counts without small ones, and let their contract judge what would leave."""
 
     def build(folder: Path) -> None:
         with memory() as connection:
             accepted = f"read_parquet({literal(f'{result}/accepted.parquet')})"
-            aggregate(connection, accepted, contract, timezone, credit, days, min_day_coverage, into="cells")
-            totals = TOTALS[contract]
-            terms = load_contract("open_counts")
-            publishable(connection, "cells", terms, into="open_counts", totals=totals, small_count=small_count)
-            judge_table(connection, "open_counts", "open_counts", folder, now=now)
+            leaving = OPEN_CONTRACTS[contract]
+            if contract in OPEN_DATA:
+                aggregate(connection, accepted, contract, timezone, credit, days, min_day_coverage, into="cells")
+                totals = TOTALS[contract]
+                terms = load_contract(leaving)
+                publishable(connection, "cells", terms, into=leaving, totals=totals, small_count=small_count)
+            else:
+                open_hours(connection, accepted, credit, into=leaving)
+            judge_table(connection, leaving, leaving, folder, now=now)
 
     return str(kept(Path(cache_folder), key, build))
+
+
+def open_hours(connection: Connection, rows: str, credit: str, *, into: str) -> None:
+    """Hours of readings as open data.
+
+    Args:
+        connection: Connection that sees the rows.
+        rows: SQL of accepted rows of contract `hourly_readings`.
+        credit: How to name the source.
+        into: Name of the temporary table to create.
+    """
+    query = _READINGS.replace("FROM accepted", f"FROM {rows}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS {query} ORDER BY ALL", {"credit": credit})
 
 
 def open_data_terms(pilot: Pilot) -> dict[str, Any]:

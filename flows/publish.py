@@ -5,18 +5,20 @@ from __future__ import annotations
 import html
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from analytics.lake import Connection, open_lake, retry, transaction
-from data_contracts.contract import contracts, load_contract
+from data_contracts.contract import Contract, contracts, load_contract
 from data_contracts.gate import check
 from data_contracts.privacy.budget import RefusalError, add_noise, book, budget_of, open_account, release_id
 from data_contracts.privacy.publishable import publishable, retained
 from data_contracts.rows.casting import literal
 from experiments.pilot import Pilot, PilotError, find_pilot, load_pilot
 from experiments.settings import Settings
+from flows.feeds import OPEN_CONTRACTS
 from flows.judged_table import rows_digest
-from flows.open_data import OPEN_DATA, TOTALS, aggregate, open_data_terms
+from flows.open_data import OPEN_DATA, TOTALS, aggregate, open_data_terms, open_hours
 
 _SAME_CELL = " AND ".join(
     f"o.{name} IS NOT DISTINCT FROM c.{name}"
@@ -47,7 +49,7 @@ UNITS = {
 
 
 def publish_pilot(name: str, settings: Settings, *, with_noise: bool = False, now: datetime | None = None) -> dict[str, Any]:
-    """Write a pilot's newest published run as open data (CSV with its contract) and a static page.
+    """Write a pilot's newest published run as open data (a CSV with its contract for each kind) and a static page.
 
     What the lake holds is read once, must be what the gate accepted in the run, is made anew from the run's accepted rows, and
     is judged once more by the contract: rows that were changed in the lake are refused, also where the record of the gate
@@ -61,15 +63,19 @@ def publish_pilot(name: str, settings: Settings, *, with_noise: bool = False, no
         now: The instant that counts as now; rows older than the contract's retention are left out.
 
     Returns:
-        `pilot`, `run_id`, `contract`, `rows`, `too_old` (rows left out for their age), `epsilon` (spent by now; None
-        without noise) and `files`.
+        `pilot`, `run_id`, `contract` (of the outcome's data), `rows`, `too_old` (rows left out for their age), `epsilon`
+        (spent by now; None without noise) and `files`.
 
     Raises:
-        PilotError: The pilot does not exist or has no published run.
+        PilotError: The pilot does not exist or has no published run, or noise is asked for where nobody is counted.
         RefusalError: The contract says no: rows break it or are not those of the run, or the budget is spent.
     """
     pilot = load_pilot(find_pilot(name, settings.pilots))
-    contract = load_contract("noisy_counts" if with_noise else "open_counts")
+    kinds = sorted({OPEN_CONTRACTS[feed.contract] for feed in pilot.feeds})
+    if with_noise and "open_counts" not in kinds:
+        raise PilotError(f"pilot '{pilot.id}' counts nobody; expected counts to add noise to; publish it without noise")
+    names = ["noisy_counts"] if with_noise else kinds
+    main = names[0] if with_noise else OPEN_CONTRACTS[pilot.outcome.contract]
     with open_lake(settings.catalog, settings.lake_files) as connection:
         row = connection.execute(
             "SELECT run_id, result FROM lake.runs WHERE pilot_id = ? AND status = 'published' ORDER BY published_at DESC "
@@ -79,64 +85,79 @@ def publish_pilot(name: str, settings: Settings, *, with_noise: bool = False, no
         if row is None:
             raise PilotError(f"pilot '{pilot.id}' has no published run; expected one; run 'testbed run {pilot.id}' first")
         run_id = str(row[0])
-        _require_as_accepted(connection, pilot, run_id)
-        if with_noise:
-            _release(connection, pilot, run_id)
-            columns, release = "pilot_id, run_id, release_id", release_id(pilot.id, run_id, contract)
-            chosen = f"SELECT * EXCLUDE ({columns}) FROM lake.noisy_counts WHERE release_id = '{release}'"
-            connection.execute(f"CREATE OR REPLACE TEMP TABLE in_lake AS {chosen}")
+        at, counted = now or datetime.now(UTC), {}
+        for kind in names:
+            _require_as_accepted(connection, pilot, run_id, "open_counts" if with_noise else kind)
+            if with_noise:
+                _release(connection, pilot, run_id)
+                columns, release = "pilot_id, run_id, release_id", release_id(pilot.id, run_id, load_contract(kind))
+                chosen = f"SELECT * EXCLUDE ({columns}) FROM lake.noisy_counts WHERE release_id = '{release}'"
+                connection.execute(f"CREATE OR REPLACE TEMP TABLE in_lake AS {chosen}")
+            counted[kind] = _leave(connection, pilot, run_id, load_contract(kind), at, settings.published / pilot.id)
         spent = _spent(connection, pilot.id)
-        at = now or datetime.now(UTC)
-        too_old = retained(connection, "in_lake", contract, into="leaving", now=at)
-        report = check(connection, "leaving", contract, accepted="accepted", quarantined="refused", now=at)
-        if report.quarantined or not report.passed:
-            broken = "; ".join(f"{rule.rule}: {rule.reason}" for rule in report.rules if rule.status == "failed")
-            raise RefusalError(
-                f"{pilot.id}: {report.quarantined} rows of run {run_id[:12]} may not be published by {contract.id} "
-                f"({broken or 'a rule was skipped'}); expected rows that keep it; run 'testbed run {pilot.id}' again"
-            )
-        folder = settings.published / pilot.id
-        folder.mkdir(parents=True, exist_ok=True)
-        data, page, terms = folder / f"{contract.id}.csv", folder / "index.html", folder / f"{contract.id}.odcs.yaml"
-        partial = data.with_suffix(".partial")
-        connection.execute(f"COPY (FROM accepted ORDER BY ALL) TO {literal(str(partial))} (FORMAT csv, HEADER)")
-        partial.replace(data)
-    terms.write_bytes(contracts()[contract.id].read_bytes())
-    page.write_text(_page(pilot.model_dump(mode="json"), json.loads(row[1]), contract.id, spent), encoding="utf-8")
+    folder = settings.published / pilot.id
+    for kind in names:
+        (folder / f"{kind}.csv.partial").replace(folder / f"{kind}.csv")
+        (folder / f"{kind}.odcs.yaml").write_bytes(contracts()[kind].read_bytes())
+    page = folder / "index.html"
+    page.write_text(_page(pilot.model_dump(mode="json"), json.loads(row[1]), [main, *names], spent), encoding="utf-8")
     return {
         "pilot": pilot.id,
         "run_id": run_id,
-        "contract": contract.id,
-        "rows": report.accepted,
-        "too_old": too_old,
+        "contract": main,
+        "rows": sum(rows for rows, _ in counted.values()),
+        "too_old": sum(too_old for _, too_old in counted.values()),
         "epsilon": spent if with_noise else None,
-        "files": [str(data), str(terms), str(page)],
+        "files": [str(folder / f"{kind}.{end}") for kind in names for end in ("csv", "odcs.yaml")] + [str(page)],
     }
 
 
-def _require_as_accepted(connection: Connection, pilot: Pilot, run_id: str) -> None:
+def _leave(
+    connection: Connection, pilot: Pilot, run_id: str, contract: Contract, at: datetime, folder: Path
+) -> tuple[int, int]:
+    """Write what of `in_lake` may leave as a partial CSV; returns its rows and how many are too old."""
+    too_old = retained(connection, "in_lake", contract, into="leaving", now=at)
+    report = check(connection, "leaving", contract, accepted="accepted", quarantined="refused", now=at)
+    if report.quarantined or not report.passed:
+        broken = "; ".join(f"{rule.rule}: {rule.reason}" for rule in report.rules if rule.status == "failed")
+        raise RefusalError(
+            f"{pilot.id}: {report.quarantined} rows of run {run_id[:12]} may not be published by {contract.id} "
+            f"({broken or 'a rule was skipped'}); expected rows that keep it; run 'testbed run {pilot.id}' again"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{contract.id}.csv.partial"
+    connection.execute(f"COPY (FROM accepted ORDER BY ALL) TO {literal(str(partial))} (FORMAT csv, HEADER)")
+    return report.accepted, too_old
+
+
+def _require_as_accepted(connection: Connection, pilot: Pilot, run_id: str, kind: str) -> None:
     """Refuse open data that are not those the gate accepted when the run was made; leaves them in `in_lake`."""
     checks = connection.execute(
-        "SELECT report FROM lake.checks WHERE pilot_id = ? AND run_id = ? AND stage = 'open_data'", [pilot.id, run_id]
+        "SELECT report FROM lake.checks WHERE pilot_id = ? AND run_id = ? AND stage = 'open_data' AND contract = ?",
+        [pilot.id, run_id, kind],
     ).fetchall()
     digests = [json.loads(report[0]).get("rows_digest") for report in checks]
     wanted = None if not digests or None in digests else tuple(sum(part) for part in zip(*digests, strict=True))
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE in_lake AS SELECT * EXCLUDE (pilot_id, run_id) FROM lake.open_counts "
-        "WHERE pilot_id = ? AND run_id = ?",
+        "CREATE OR REPLACE TEMP TABLE in_lake AS SELECT * EXCLUDE (pilot_id, run_id) "
+        f"FROM lake.{kind} WHERE pilot_id = ? AND run_id = ?",
         [pilot.id, run_id],
     )
-    if wanted != tuple(rows_digest(connection, "in_lake")) or not _is_made_anew(connection, pilot, run_id):
+    if wanted != tuple(rows_digest(connection, "in_lake")) or not _is_made_anew(connection, pilot, run_id, kind):
         raise RefusalError(
             f"{pilot.id}: the open data of run {run_id[:12]} in the lake are not those the gate accepted; "
             f"expected them unchanged; run 'testbed run {pilot.id}' again"
         )
 
 
-def _is_made_anew(connection: Connection, pilot: Pilot, run_id: str) -> bool:
+def _is_made_anew(connection: Connection, pilot: Pilot, run_id: str, kind: str) -> bool:
     """Whether `in_lake` is what the run's accepted rows give when small counts are suppressed once more."""
     terms, parts = load_contract("open_counts"), []
-    for source in OPEN_DATA:
+    for source in (name for name, leaves_as in OPEN_CONTRACTS.items() if leaves_as == kind):
+        if source not in OPEN_DATA:
+            parts.append(f"remade_{source}")
+            open_hours(connection, _mine(source, pilot, run_id), _credit(connection), into=parts[-1])
+            continue
         _exact(connection, pilot, run_id, source)
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE again AS SELECT c.* REPLACE (coalesce(o.suppressed, false) AS suppressed) "
@@ -156,10 +177,20 @@ def _exact(connection: Connection, pilot: Pilot, run_id: str, source: str) -> No
     """The cells of a run's open data from one lake table of accepted rows, before anything is withheld, in `exact`."""
     terms = open_data_terms(pilot)
     del terms["small_count"]
+    terms["credit"] = _credit(connection)
+    aggregate(connection, _mine(source, pilot, run_id), source, **terms, into="exact")
+
+
+def _mine(source: str, pilot: Pilot, run_id: str) -> str:
+    """SQL of a run's accepted rows in a lake table."""
+    ours = f"pilot_id = {literal(pilot.id)} AND run_id = {literal(run_id)}"
+    return f"(SELECT * EXCLUDE (pilot_id, run_id) FROM lake.{source} WHERE {ours})"
+
+
+def _credit(connection: Connection) -> str:
+    """How the rows of `in_lake` name their source."""
     known = connection.execute("SELECT any_value(attribution) FROM in_lake").fetchone()
-    terms["credit"] = str(known[0]) if known else ""
-    mine = f"(SELECT * FROM lake.{source} WHERE pilot_id = {literal(pilot.id)} AND run_id = {literal(run_id)})"
-    aggregate(connection, mine, source, **terms, into="exact")
+    return str(known[0]) if known else ""
 
 
 def _spent(connection: Connection, pilot_id: str) -> float | None:
@@ -196,7 +227,7 @@ def _release(connection: Connection, pilot: Pilot, run_id: str) -> None:
     retry(work)
 
 
-def _page(pilot: dict[str, Any], document: dict[str, Any], contract: str, spent: float | None) -> str:
+def _page(pilot: dict[str, Any], document: dict[str, Any], kinds: list[str], spent: float | None) -> str:
     """A page without scripts: question, answer, what was collected and what was not, open data, whom to ask."""
     safe = html.escape
     sections = []
@@ -211,12 +242,15 @@ def _page(pilot: dict[str, Any], document: dict[str, Any], contract: str, spent:
         )
     notes = "".join(f"<li>{safe(note)}</li>" for note in (document["effect"] or {}).get("notes", []))
     first = next(iter(pilot["citizens"]))
+    data = " · ".join(
+        f'<a href="{kind}.csv">{kind} (CSV)</a> · <a href="{kind}.odcs.yaml">contract</a>' for kind in dict.fromkeys(kinds)
+    )
     return (
         f'<!DOCTYPE html><html lang="{safe(first)}"><head><meta charset="utf-8"><title>{safe(pilot["id"])}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<style>body{font:1.1rem/1.5 sans-serif;max-width:42rem;margin:2rem auto;padding:0 1rem}</style></head><body>"
         f"<main>{''.join(sections)}<ul>{notes}</ul>"
-        f'<p><a href="{contract}.csv">CSV</a> · <a href="{contract}.odcs.yaml">contract</a></p>'
+        f"<p>{data}</p>"
         f"<p>{safe(pilot['attribution'])}</p>"
         f"<p>{safe(pilot['owner']['team'])}, {safe(pilot['owner']['contact'])}</p>"
         f"<p><small>run {safe(document['run_id'])}, plan {safe(document['plan_hash'])}</small></p></main></body></html>\n"

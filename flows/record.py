@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from analytics.lake import Connection, publish
-from experiments.outcome import Panel
+from experiments.outcome import Panel, observed
 from experiments.pilot import Pilot
 from experiments.plan import Deviation, plan_of
 from experiments.settings import Settings
@@ -46,6 +46,8 @@ def record_run(
         answer = "The gate stopped this run: " + "; ".join(f"{rule['rule']}: {rule['reason']}" for rule in failed)
     if any(g.source.location.startswith("scene:") for g in gathered):
         answer += " The street in the picture is rendered, not real."
+    if any(g.source.location.startswith("network:") for g in gathered):
+        answer += " The sensors and what they read are rendered, not real."
     document: dict[str, Any] = {
         "pilot": pilot.id,
         "run_id": run_id,
@@ -62,6 +64,7 @@ def record_run(
         "title": pilot.title,
         "rule": judgement.verdict.rule,
         "answer": answer,
+        "observed": observed(pilot),
         "sources": [asdict(g.source) for g in gathered],
         **judgement.details(),
     }

@@ -20,7 +20,7 @@ from experiments.tracking import finish
 from flows.audited import of_feed
 from flows.context import Others, judged_at, order_of, plan_end, published_for
 from flows.digests import code_version, digest_of
-from flows.feeds import Source, contract_digest, find_source, resolve, sweep
+from flows.feeds import OPEN_CONTRACTS, Source, contract_digest, find_source, resolve, sweep
 from flows.follow import collected, follow_pilot, followed
 from flows.gather import Progress, Repairs, gather, step_names
 from flows.judge import judge
@@ -116,7 +116,8 @@ def _run_id(
     looked_up: Others,
     asked: dict[str, Any],
 ) -> str:
-    names = {n for feed in pilot.feeds for n in (feed.raw_contract, feed.contract) if n} | {"open_counts"}
+    feeds = pilot.feeds
+    names = {n for feed in feeds for n in (feed.raw_contract, feed.contract, OPEN_CONTRACTS[feed.contract]) if n}
     digests = {name: contract_digest(name) for name in sorted(names)}
     given = [s.digest for s in sources], digests, code_version(), repairs, at.isoformat(), step_names(looked_up)
     return digest_of(pilot.model_dump(mode="json"), *given, asked)

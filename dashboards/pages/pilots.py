@@ -97,15 +97,21 @@ def show_deviations(run: Run, say: Words) -> None:
 def show_facts(run: Run, say: Words) -> None:
     """The figures at a glance."""
     document, effect, items = run.document, run.document["effect"], []
+    what = language.observed(document, say)
     if effect is not None:
         signed = effect["relative"] is not None
-        ends = [say.number(effect[end], 0 if signed else 1, signed=signed) for end in ("estimate", "lower", "upper")]
+        digits = 1 if what or not signed else 0
+        ends = [say.number(effect[end], digits, signed=signed) for end in ("estimate", "lower", "upper")]
         if signed:
             change = [say.percent(effect[f"relative{end}"], signed=True) for end in ("", "_lower", "_upper")]
             items.append((say("fact_change"), change[0], say.span(change[1], change[2])))
-        items.append((say("fact_people" if signed else "fact_flow"), ends[0], say.span(ends[1], ends[2])))
+        if what:
+            items.append((say(what[2]), f"{ends[0]} {what[1]}", say.span(ends[1], ends[2])))
+        else:
+            items.append((say("fact_people" if signed else "fact_flow"), ends[0], say.span(ends[1], ends[2])))
     if document["uptime"] is not None:
-        items.append((say("fact_uptime"), say.percent(document["uptime"], 1), say("fact_of_time")))
+        name, of = ("fact_uptime_sensors", "fact_of_hours") if what else ("fact_uptime", "fact_of_time")
+        items.append((say(name), say.percent(document["uptime"], 1), say(of)))
     if document["weeks"]:
         left_out = say("fact_weeks_dropped", count=say.number(document["weeks_dropped"]))
         items.append((say("fact_weeks"), say.number(document["weeks"]), left_out))
@@ -209,19 +215,26 @@ def show_open_data(run: Run, pilot: Pilot | None, snapshot: int, say: Words) -> 
     """Open data, who answers for the pilot, and where the figures come from."""
     st.subheader(say("open_data"), anchor=False)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)  # one instant a day: what is read is kept
-    data = disclosure.open_counts(snapshot, run.run_id, today)
+    counts = disclosure.open_counts(snapshot, run.run_id, today)
+    readings = disclosure.open_readings(snapshot, run.run_id, today)
     attribution = (pilot.attribution or pilot.owner.team) if pilot is not None else run.source
-    layout.text(say("open_data_text", attribution=attribution) if data else say("open_data_none"))
-    if data:
-        st.download_button(
-            say("download_open"),
-            data,
-            f"{run.pilot_id}_open_counts.csv",
-            "text/csv",
-            key="csv_open",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+    if not counts and not readings:
+        layout.text(say("open_data_none"))
+    for kind, data, text, button in (
+        ("open_counts", counts, "open_data_text", "download_open"),
+        ("open_readings", readings, "open_readings_text", "download_open_readings"),
+    ):
+        if data:
+            layout.text(say(text, attribution=attribution))
+            st.download_button(
+                say(button),
+                data,
+                f"{run.pilot_id}_{kind}.csv",
+                "text/csv",
+                key="csv_open" if kind == "open_counts" else "csv_open_readings",
+                icon=":material/download:",
+                on_click="ignore",
+            )
     for account in disclosure.accounts(snapshot):
         if account.pilot_id == run.pilot_id:
             layout.text(budget_words(account, say))

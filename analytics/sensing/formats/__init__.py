@@ -12,6 +12,7 @@ from analytics.sensing.formats.tabular import tabular
 from analytics.sensing.formats.telraam import telraam
 from analytics.sensing.formats.waggle import waggle
 from analytics.sensing.formats.wide_hourly import wide_hourly_csv
+from analytics.sensing.network.sent import rendered_network
 
 READERS: dict[str, Callable[..., None]] = {
     "wide_hourly_csv": wide_hourly_csv,
@@ -22,6 +23,7 @@ READERS: dict[str, Callable[..., None]] = {
     "telraam": telraam,
     "ngsi": ngsi,
     "waggle": waggle,
+    "rendered_network": rendered_network,
 }
 """Readers by the name a pilot file calls them: functions `(connection, source, *, table, **params)` that create `table`.
 `wide_hourly_csv` leaves what contract `footfall_readings` judges, all others what `sensor_readings` judges."""

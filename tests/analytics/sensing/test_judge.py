@@ -92,9 +92,8 @@ def test_no_rows_are_no_error() -> None:
 
 
 def test_an_unknown_time_zone_is_an_error_of_one_line() -> None:
-    with pytest.raises(SourceError, match=r"timezone 'Mars' is unknown; expected an IANA name"):
-        with memory() as connection:
-            judge_readings(connection, "received", table="judged", timezone="Mars")
+    with pytest.raises(SourceError, match=r"timezone 'Mars' is unknown; expected an IANA name"), memory() as connection:
+        judge_readings(connection, "received", table="judged", timezone="Mars")
 
 
 def test_all_flags_together_follow_the_manuals_priority() -> None:
