@@ -45,9 +45,7 @@ class Transition:
     values: dict[str, float | None]
 
 
-def step_values(
-    hourly: Values, rule: Rule, *, start_at: datetime, timezone: str = "UTC"
-) -> tuple[Values, list[datetime]]:
+def step_values(hourly: Values, rule: Rule, *, start_at: datetime, timezone: str = "UTC") -> tuple[Values, list[datetime]]:
     """What a rule judges: running means of hours, or means of local days.
 
     Args:

@@ -21,6 +21,8 @@ from analytics.sensing.warning.levels import EarlyWarningError
 
 Values = npt.NDArray[np.float64]
 Truths = npt.NDArray[np.bool_]
+Score = Callable[[npt.NDArray[np.int64]], float]
+"""A score of some hours, by their numbers."""
 FEWEST_EPISODES = 5
 """With fewer episodes an interval of a bootstrap says little; none is given."""
 
@@ -153,7 +155,7 @@ def episodes(events: Truths, *, gap: int = 12) -> npt.NDArray[np.int64]:
 
 
 def bootstrap(
-    score: Callable[[npt.NDArray[np.int64]], float],
+    score: Score,
     blocks: npt.NDArray[np.int64],
     *,
     draws: int = 1000,
