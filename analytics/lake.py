@@ -70,6 +70,9 @@ TABLES = {
     "mlflow_run_id VARCHAR, gates VARCHAR, result VARCHAR, evaluated_at TIMESTAMPTZ",
     "scores": "submission_id VARCHAR, task VARCHAR, split VARCHAR, metric VARCHAR, value DOUBLE, lower DOUBLE, "
     "upper DOUBLE, items BIGINT",
+    "warnings_queue": "warning_id VARCHAR, district VARCHAR, observed_property VARCHAR, levels VARCHAR, "
+    "levels_version VARCHAR, from_level VARCHAR, to_level VARCHAR, based_on VARCHAR, interval_start_at TIMESTAMPTZ, "
+    "evidence VARCHAR, status VARCHAR, proposed_at TIMESTAMPTZ, decided_by VARCHAR, decided_at TIMESTAMPTZ, note VARCHAR",
 }
 """Every table of the lake with its columns; instants are UTC."""
 

@@ -14,7 +14,7 @@ from types import TracebackType
 import typer
 
 from experiments.settings import SettingsError
-from flows.cli import data, pilots, sensing, serving, vendors, video
+from flows.cli import data, pilots, sensing, serving, vendors, video, warning
 from flows.cli.terminal import FINE, GATE_SAID_NO, RUN_FAILED, WRONG_INPUT
 
 app = typer.Typer(
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (pilots, video, sensing, data, vendors, serving):  # in the order of `testbed --help`
+for group in (pilots, video, sensing, warning, data, vendors, serving):  # in the order of `testbed --help`
     app.add_typer(group.commands)
 
 
@@ -32,6 +32,7 @@ def user_errors() -> tuple[type[ValueError], ...]:
     """The errors that are a user's to mend: one line each, no traceback."""
     from analytics.lake import LakeError
     from analytics.sensing import readings
+    from analytics.sensing.warning.levels import EarlyWarningError
     from analytics.video import source
     from data_contracts.contract import ContractError
     from experiments.metrics import ScoringError
@@ -45,6 +46,7 @@ def user_errors() -> tuple[type[ValueError], ...]:
         PilotError,
         ContractError,
         readings.SourceError,
+        EarlyWarningError,
         source.SourceError,
         TaskError,
         SubmissionError,

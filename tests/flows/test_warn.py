@@ -1,0 +1,91 @@
+"""Warnings wait for a person: proposed once, decided once, with everything they stand on."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from analytics.sensing.warning.levels import EarlyWarningError
+from experiments.settings import load_settings
+from flows import warnings_queue
+from flows.warn import warn
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+NOW = datetime(2026, 3, 20, tzinfo=UTC)
+
+
+def write_air(path, *, hours=420, smoke=10, level=60.0, seed=1):
+    """Quiet air at two stations, with smoke at the end; one hour is missing."""
+    rng = np.random.default_rng(seed)
+    lines = ["site_id,observed_property,interval_start_at,value,unit,readings,coverage,flags,thresholds_version"]
+    for site in ("mill_lane", "oak_road"):
+        for i in range(hours):
+            at = datetime(2026, 3, 2, tzinfo=UTC) + timedelta(hours=i)
+            value = rng.uniform(5, 10) + (level * 2 if i >= hours - smoke else 0)
+            if i != 50:
+                lines.append(f"{site},pm25,{at:%Y-%m-%dT%H:%M:%SZ},{value:.2f},ug/m3,60,1,,1.0.0")
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return load_settings({"TESTBED_HOME": str(tmp_path / "home")})
+
+
+def test_a_warning_is_proposed_once_and_decided_once_by_name(tmp_path, settings):
+    file = write_air(tmp_path / "air.csv")
+    given = {"levels": "uk_daqi", "observed": "pm25", "model": "persistence", "horizon": 12, "now": NOW}
+    found = warn([file], settings, **given)
+    json.dumps(found, allow_nan=False)
+    assert (found["missing"], found["stations"]) == (2, ["mill_lane", "oak_road"])
+    assert found["level"] == "high" and [t["to_level"] for t in found["transitions"]] == ["moderate", "high"]
+    assert [t["to_level"] for t in found["forecast"]["transitions"]] == ["very_high"]
+    assert len(found["proposed"]) == 3 and warn([file], settings, **given)["proposed"] == []
+    rows = warnings_queue.queue(settings)
+    assert {row["status"] for row in rows} == {"proposed"} and {row["based_on"] for row in rows} == {"observed", "forecast"}
+    ahead = json.loads(next(row["evidence"] for row in rows if row["based_on"] == "forecast"))
+    assert ahead["forecast"]["model"].startswith("persistence 1") and len(ahead["forecast"]["hours"]) == 24
+    assert set(ahead["values"]) == {"mill_lane", "oak_road"}
+
+    first = rows[0]["warning_id"]
+    with pytest.raises(EarlyWarningError, match="nobody is named"):
+        warnings_queue.decide(settings, first, is_approved=True, by=" ", now=NOW)
+    done = warnings_queue.decide(settings, first, is_approved=True, by="A. Officer", now=NOW)
+    assert (done["status"], done["decided_by"], done["decided_at"]) == ("approved", "A. Officer", NOW.isoformat())
+    with pytest.raises(EarlyWarningError, match="was approved by A. Officer"):
+        warnings_queue.decide(settings, first, is_approved=False, by="B", now=NOW)
+    with pytest.raises(EarlyWarningError, match="was not found"):
+        warnings_queue.decide(settings, "nothing", is_approved=True, by="B", now=NOW)
+    assert len(warnings_queue.queue(settings, "proposed")) == 2
+
+
+def test_quiet_air_proposes_nothing_and_skill_is_told(tmp_path, settings):
+    file = write_air(tmp_path / "air.csv", hours=460, smoke=0)
+    given = {"levels": "uk_daqi", "observed": "pm25", "model": "climatology", "horizon": 6, "is_verified": True}
+    found = warn([file], settings, **given)
+    json.dumps(found, allow_nan=False)
+    assert found["level"] == "none" and found["transitions"] == [] and found["proposed"] == []
+    models = {row["model"] for row in found["skill"]}
+    assert models == {"persistence", "seasonal_naive_24", "seasonal_naive_168", "climatology"}
+    assert all(row["scores"]["pod"][0] is None for row in found["skill"])  # no event: not defined, not zero
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"observed": "no2"}, "no hours of 'no2'"),
+        ({"observed": "pm1"}, "has no levels; expected one of pm25"),
+        ({"levels": "nowhere"}, "were not found"),
+        ({"model": "oracle"}, "is unknown; expected one of persistence"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(tmp_path, settings, change, said):
+    given = {"levels": "uk_daqi", "observed": "pm25", "model": "persistence", "horizon": 1}
+    with pytest.raises(EarlyWarningError, match=said):
+        warn([write_air(tmp_path / "air.csv", hours=60)], settings, **{**given, **change})
+    with pytest.raises(EarlyWarningError, match="no hours of 'pm25'"):
+        warn(["no_such_pilot"], settings, **given)
