@@ -17,7 +17,7 @@ from data_contracts.lint import lint
 
 NAMES = (
     *("counts_by_interval", "counts_hourly", "counts_manual", "footfall_readings", "hourly_readings"),
-    *("judged_readings", "noisy_counts", "open_counts", "sensor_readings", "vendor_scores"),
+    *("judged_readings", "noisy_counts", "open_counts", "open_readings", "sensor_readings", "vendor_scores"),
 )
 
 SMALL = """

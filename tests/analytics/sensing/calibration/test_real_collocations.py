@@ -14,7 +14,7 @@ from analytics.sensing.calibration.corrections import CORRECTIONS
 from analytics.sensing.calibration.evaluate import rolling
 from analytics.sensing.formats.mapping import Cells, Columns, Stamps
 from analytics.sensing.formats.tabular import tabular
-from analytics.sensing.judge import prepare
+from analytics.sensing.judge import judge_readings
 from analytics.sensing.readings import SourceError
 
 DATA = Path(__file__).resolve().parents[5] / "shared" / "data"
@@ -30,7 +30,7 @@ def read(connection, table: str, files, columns: dict, cells: Cells, **stamps) -
         tabular(connection, str(file), table=f"read_{number}", columns=mapped, stamps=Stamps(**stamps), cells=cells)
         parts.append(f"SELECT * FROM ({NUMBER} FROM read_{number}) WHERE value IS NOT NULL")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE received AS {' UNION ALL BY NAME '.join(parts)}")
-    prepare(connection, "received", table=table)
+    judge_readings(connection, "received", table=table, timezone="UTC")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Broken files of readings end in one clear line or in quarantine, and no good reading is lost.
 
 Each file goes through recognition and its reader; what was read of all files of a family then goes through the gate together,
-because Great Expectations takes a tenth of a second for a judgement of any size, and on to `prepare`.
+because Great Expectations takes a tenth of a second for a judgement of any size, and on to `judge_readings`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 from analytics.lake import Connection, memory
 from analytics.sensing.formats import READERS
 from analytics.sensing.formats.recognise import recognise
-from analytics.sensing.judge import prepare
+from analytics.sensing.judge import judge_readings
 from analytics.sensing.readings import COLUMNS, SourceError
 from analytics.sensing.units import conversion, known_property
 from data_contracts.contract import load_contract
@@ -75,7 +75,7 @@ def require_prepared(connection: Connection, seeds: list[int], cases_: dict[int,
         "FROM accepted WHERE observed_property || ' ' || unit IN (SELECT unnest(?))",
         [known],
     )
-    prepare(connection, "clean", table="prepared")
+    judge_readings(connection, "clean", table="prepared", timezone="UTC")
     assert (
         connection.execute("SELECT count(*) FROM prepared").fetchall()
         == connection.execute("SELECT count(*) FROM clean").fetchall()
@@ -88,7 +88,7 @@ def require_prepared(connection: Connection, seeds: list[int], cases_: dict[int,
         if connection.execute("SELECT count(*) FROM others").fetchall() != [(0,)]:
             assert not cases_[seed].known, unknown
             with pytest.raises(SourceError) as caught:
-                prepare(connection, "others", table="prepared")
+                judge_readings(connection, "others", table="prepared", timezone="UTC")
             require_line(caught.value)
 
 
