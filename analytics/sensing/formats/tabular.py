@@ -124,6 +124,7 @@ def _table(
         SourceError: A column is missing, or the mapping contradicts itself.
     """
     faults: list[str] = []
+    is_said = columns is not None
     columns = columns or Columns.model_validate({name: name for name in OPTIONAL if name in kinds})
 
     def full(name: str) -> str:
@@ -147,7 +148,8 @@ def _table(
     if faults:
         there, asked = named(", ".join(kinds), 200), ", ".join(repr(named(name)) for name in faults)
         raise SourceError(
-            f"{source}: column {asked} is not among {there}; expected the columns of the mapping; correct the mapping "
+            f"{source}: column {asked} is not among {there}; expected "
+            f"{'the columns of the mapping; correct it' if is_said else 'readings in our own columns, or a mapping; say it'} "
             "(columns), or choose another format"
         )
     if stamps.stamp == "end" and stamps.interval_s is None and columns.interval_s is None:
