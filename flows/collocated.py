@@ -185,3 +185,19 @@ def named_calibration(name: str, settings: Settings) -> tuple[str, Calibration |
         )
     version, document = found
     return f"{matched[1]}@{version}", calibration_of(json.loads(document))
+
+
+def with_calibration(params: Mapping[str, Any], settings: Settings, where: str) -> dict[str, Any]:
+    """A feed's parameters with the document of a calibration in place of its `NAME@VERSION`.
+
+    Raises:
+        SourceError: There is none, or the version is not said: the newest of today is not that of tomorrow.
+    """
+    name = params.get("calibration")
+    if not isinstance(name, str) or name in CORRECTIONS:
+        return dict(params)
+    if "@" not in name:
+        raise SourceError(f"{where}: calibration '{name}' has no version; expected NAME@VERSION, such as {name}@1; add it")
+    _, found = named_calibration(name, settings)
+    assert isinstance(found, Calibration)
+    return {**params, "calibration": found.model_dump(mode="json")}

@@ -19,14 +19,18 @@ from analytics.video.options import CountOptions
 from experiments.faults import wrong_value
 from experiments.pilot import Feed
 from experiments.settings import Settings
-from flows.digests import file_digest
+from flows.digests import digest_of, file_digest
 from flows.stream_feeds import is_followed
 
 _OURS = ("table", "for_s", "stop", "options")
 
 
 def with_model(feed: Feed, settings: Settings) -> Feed:
-    """The feed with its detector's file where the pilot names an installed model."""
+    """The feed with its detector's file where the pilot names an installed model, and the document of its calibration."""
+    if "calibration" in feed.params:
+        from flows.collocated import with_calibration
+
+        feed = feed.model_copy(update={"params": with_calibration(feed.params, settings, feed.analytic)})
     named = feed.params.get("detector")
     if not isinstance(named, str) or (file := as_file(named, settings.models)) == named:
         return feed
@@ -34,10 +38,12 @@ def with_model(feed: Feed, settings: Settings) -> Feed:
 
 
 def named_files(feed: Feed) -> list[str]:
-    """SHA-256 of each file that a feed's parameters name, drawn lines and a model: another file gives other counts."""
+    """SHA-256 of each file that a feed's parameters name, drawn lines, a model, a calibration: another gives other rows."""
     texts = [str(text) for text in feed.params.get("lines", ()) if is_drawn(str(text))]
     texts += [str(feed.params.get("detector", ""))]
-    return [file_digest(Path(text)) for text in texts if Path(text).is_file()]
+    given = feed.params.get("calibration")
+    calibration = [digest_of(given)] if isinstance(given, dict) else []
+    return [file_digest(Path(text)) for text in texts if Path(text).is_file()] + calibration
 
 
 def analytic_of(feed: Feed) -> Callable[..., Any]:

@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analytics.sensing.calibration.apply import resolved
 from analytics.sensing.readings import SourceError
+from experiments.pilot import Feed
 from experiments.settings import load_settings
 from flows.audit_sensor import audit_files, calibrate_files, terms_of
 from flows.collocated import Sides, named_calibration
+from flows.feeds import named_files, with_model
 from flows.sensor_page import audit_page, write_page
 from tests.flows.test_cli import call
 
@@ -123,6 +126,20 @@ def _later(file: Path, folder: Path) -> str:
 def test_a_calibration_that_is_not_there_is_said(settings, fitted, name, said):
     with pytest.raises(SourceError, match=said):
         named_calibration(name, settings)
+
+
+def test_a_feed_gets_the_document_of_the_version_it_names(settings, fitted):
+    feed = Feed.model_validate(
+        {"analytic": "sense_hourly", "source": "x.csv", "contract": "hourly_readings", "params": {"calibration": "city_pm25@1"}}
+    )
+    ready = with_model(feed, settings)
+    assert ready.params["calibration"]["coefficients"] == list(fitted["coefficients"])
+    assert resolved(ready.params["calibration"]).terms == ("sensor", "humidity")
+    assert named_files(ready) and not named_files(feed)
+    other = feed.model_copy(update={"params": {"calibration": "barkjohn_2021"}})
+    assert with_model(other, settings).params == other.params
+    with pytest.raises(SourceError, match="sense_hourly: calibration 'city_pm25' has no version; expected NAME@VERSION"):
+        with_model(feed.model_copy(update={"params": {"calibration": "city_pm25"}}), settings)
 
 
 class Page(HTMLParser):
