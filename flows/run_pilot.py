@@ -23,6 +23,7 @@ from flows.digests import code_version, digest_of
 from flows.feeds import OPEN_CONTRACTS, Source, contract_digest, find_source, resolve, sweep
 from flows.follow import collected, follow_pilot, followed
 from flows.gather import Progress, Repairs, gather, step_names
+from flows.heard import heard_so_far, is_heard
 from flows.judge import judge
 from flows.orchestrate import Directly, Steps, by_prefect
 from flows.parameters import named_files, with_model
@@ -65,7 +66,11 @@ def run_pilot(
     pilot = load_pilot(path)
     resolve(pilot, path)
     order = order_of(pilot)
-    read = {i: find_source(feed, settings, str(path)) for i, feed in enumerate(pilot.feeds) if not is_followed(feed)}
+    read = {
+        i: find_source(feed, settings, str(path))
+        for i, feed in enumerate(pilot.feeds)
+        if not (is_followed(feed) or is_heard(feed))
+    }
     refuse_twins(pilot, {i: (source.name, source.digest) for i, source in read.items()}, str(path))
     started = now or datetime.now(UTC)
     with open_lake(settings.catalog, settings.lake_files) as connection:
@@ -76,7 +81,7 @@ def run_pilot(
             )
             if told_to_stop:
                 return followed(pilot, locked, changes, intervals)
-        sources = [read.get(i) or collected(connection, pilot, i, settings, str(path)) for i in range(len(pilot.feeds))]
+        sources = [read.get(i) or _brought(connection, pilot, i, settings, str(path)) for i in range(len(pilot.feeds))]
         repairs = repairs_of(connection, pilot.id)
         at, looked_up = judged_at(pilot, started), published_for(connection, pilot, settings.cache)
         feeds = [with_model(feed, settings) for feed in pilot.feeds]
@@ -106,6 +111,14 @@ def run_pilot(
             return record_run(connection, steps, pilot, gathered, judgement, run_id, locked, changes, started, settings)
 
         return by_prefect(pilot.id, work, settings) if orchestrated else work(Directly())
+
+
+def _brought(connection: Connection, pilot: Pilot, number: int, settings: Settings, where: str) -> Source:
+    """What has come so far of a feed that is followed, or listened to."""
+    feed = pilot.feeds[number]
+    if is_heard(feed):
+        return heard_so_far(connection, feed, settings, where)
+    return collected(connection, pilot, number, settings, where)
 
 
 def _run_id(

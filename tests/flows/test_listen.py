@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import yaml
 
 from analytics.lake import open_lake
 from analytics.sensing.live import mqtt
+from analytics.sensing.live.spool import SpoolReader, SpoolWriter
 from analytics.sensing.readings import SourceError
 from experiments.settings import Settings, load_settings
 from flows.listen import feed_and_address, listen_to, load_meaning
@@ -46,7 +49,7 @@ class Town:
 
     def rows(self, query: str) -> list[tuple]:
         settings = self.settings
-        connection = open_lake(settings.catalog, settings.lake_files)
+        connection = open_lake(settings.catalog, settings.lake_files, read_only=True)
         try:
             return connection.execute(query).fetchall()
         finally:
@@ -66,9 +69,16 @@ class Town:
     def values(self) -> list[int]:
         return [int(value) for (value,) in self.rows("SELECT value FROM lake.live_readings ORDER BY source_row")]
 
+    def until(self, rows: int) -> None:
+        """Wait until the lake and its quarantine hold so many rows, then as Ctrl-C would."""
+        query = "SELECT (SELECT count(*) FROM lake.live_readings) + (SELECT count(*) FROM lake.quarantine)"
+        end = time.monotonic() + 25
+        while self.rows(query) != [(rows,)] and time.monotonic() < end:
+            time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+
     def process(self) -> subprocess.Popen:
         """The same by the command, in a process of its own."""
-        command = [sys.executable, "-m", "flows.listening_process"]
         code = "from flows.cli import main; main()"
         command = [sys.executable, "-c", code, "listen", "mqtt:town", "--mapping", str(self.mapping), "--json"]
         return subprocess.Popen(
@@ -90,16 +100,6 @@ def town(tmp_path):
         yield Town(tmp_path, broker)
 
 
-def interrupt() -> None:
-    signal.raise_signal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else _interrupt()
-
-
-def _interrupt() -> None:
-    import os
-
-    os.kill(os.getpid(), signal.SIGINT)
-
-
 def test_readings_come_into_the_lake_once_and_hostile_messages_into_quarantine(town):
     hostile: list[tuple[str, str | bytes]] = []
     for number in range(60):
@@ -117,7 +117,7 @@ def test_readings_come_into_the_lake_once_and_hostile_messages_into_quarantine(t
         with publisher(town.broker) as client:
             good = [reading(number) for number in range(200)]
             publish(client, [*good[:100], *hostile, *good[100:], *good[50:60], reading(5, "oak_road"), reading(2, "oak_road")])
-        interrupt()
+        town.until(202 + len(hostile))
 
     told = town.listen(send)
     assert town.values() == [*range(200), 5, 2]
@@ -137,21 +137,16 @@ def test_a_broker_that_is_killed_and_comes_back_loses_and_doubles_nothing(town):
         with publisher(town.broker) as client:
             publish(client, [reading(number) for number in range(100)])
             town.broker.end()
-            waiting = [client.publish(*reading(number), qos=1) for number in range(100, 200)]
+            waiting = client.send([reading(number) for number in range(100, 200)])
             time.sleep(0.5)
             town.broker.start()
-            for one in waiting:
-                one.wait_for_publish(20)
+            client.wait(waiting)
             publish(client, [reading(number) for number in range(200, 300)])
+        town.until(300)
 
-    told = town.listen(send, interrupt_later)
+    told = town.listen(send)
     assert sorted(town.values()) == list(range(300))
     assert told["connections"] == 2 and told["readings"] == 300
-
-
-def interrupt_later() -> None:
-    time.sleep(4)
-    _interrupt()
 
 
 def test_a_listener_that_is_killed_and_started_again_loses_and_doubles_nothing(town):
@@ -165,7 +160,7 @@ def test_a_listener_that_is_killed_and_started_again_loses_and_doubles_nothing(t
 
         def send() -> None:
             publish(client, [reading(number) for number in range(390, 500)])
-            interrupt_later()
+            town.until(500)
 
         told = town.listen(send)
     assert sorted(town.values()) == list(range(500))
@@ -180,21 +175,16 @@ def test_observations_of_sensorthings_come_into_the_lake(town):
             span = "2026-03-02T08:00:00+01:00/2026-03-02T09:00:00+01:00"
             text = json.dumps({"phenomenonTime": span, "result": 18.5, "resultTime": None})
             publish(client, [("v1.1/Datastreams(7)/Observations", text), ("v1.1/Datastreams(8)/Observations", text)])
-        interrupt()
+        town.until(1)
 
     told = town.listen(send)
-    found = town.rows(
-        "SELECT site_id, observed_property, interval_start_at::VARCHAR, interval_s, value, unit FROM lake.live_readings"
-    )
+    columns = "site_id, observed_property, interval_start_at::VARCHAR, interval_s, value, unit"
+    found = town.rows(f"SELECT {columns} FROM lake.live_readings")
     assert found == [("oak_road", "no2", "2026-03-02 07:00:00+00", 3600.0, 18.5, "ppb")]
     assert told["messages"] == 1 and told["refused"] == {}
 
 
 def test_a_full_spool_takes_nothing_more_until_the_lake_has_caught_up(tmp_path, monkeypatch):
-    import asyncio
-
-    from analytics.sensing.live.spool import SpoolReader, SpoolWriter
-
     monkeypatch.setattr(mqtt, "SPOOL_BYTES", 0)
     told: list[str] = []
     with mosquitto(tmp_path / "broker") as broker:
@@ -202,9 +192,8 @@ def test_a_full_spool_takes_nothing_more_until_the_lake_has_caught_up(tmp_path, 
 
         async def work() -> None:
             found = mqtt.broker_of(broker.address)
-            listening = asyncio.create_task(
-                mqtt.listen(found, "full", ["city/#"], spool, tell=lambda what, **_: told.append(what))
-            )
+            tell = lambda what, **_: told.append(what)  # noqa: E731
+            listening = asyncio.create_task(mqtt.listen(found, "full", ["city/#"], spool, tell=tell))
             while "connected" not in told:
                 await asyncio.sleep(0.05)
             for payload in (b"one", b"two"):

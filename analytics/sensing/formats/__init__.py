@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from analytics.sensing.formats.live import live_readings
 from analytics.sensing.formats.ngsi import ngsi
 from analytics.sensing.formats.openaq import openaq
 from analytics.sensing.formats.sensor_community import sensor_community
@@ -23,6 +24,7 @@ READERS: dict[str, Callable[..., None]] = {
     "telraam": telraam,
     "ngsi": ngsi,
     "waggle": waggle,
+    "live_readings": live_readings,
     "rendered_network": rendered_network,
 }
 """Readers by the name a pilot file calls them: functions `(connection, source, *, table, **params)` that create `table`.

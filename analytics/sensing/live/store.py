@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from analytics.lake import LIVE, Connection, retry, transaction
 from analytics.sensing.live.payloads import MAX_READINGS
+from analytics.sensing.readings import quoted
 
 LATE_S = 3600.0
 """A reading that came so long after the end of what it measured is counted as late. [s]"""
@@ -96,6 +97,16 @@ def store(connection: Connection, feed: str, *, accepted: str, refused: str) -> 
         "(FROM newest UNION ALL SELECT site_id, observed_property, interval_start_at FROM fresh) GROUP BY ALL"
     )
     return Stored(*(int(count) for count in counts))
+
+
+def digest_of(connection: Connection, table: str, name: str) -> str | None:
+    """Digest of a table's rows in any order, and of the name of the feed they came from; None when there are none."""
+    row = connection.execute(
+        "SELECT count(*), md5(concat_ws(',', ?, count(*), sum(md5_number_lower(t::VARCHAR)::HUGEINT)::VARCHAR, "
+        f"sum(md5_number_upper(t::VARCHAR)::HUGEINT)::VARCHAR)) FROM {quoted(table)} AS t",
+        [name],
+    ).fetchone()
+    return str(row[1]) if row is not None and row[0] else None
 
 
 def _known(connection: Connection) -> str:

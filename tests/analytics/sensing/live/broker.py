@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,23 +60,39 @@ def mosquitto(folder: Path, more: str = "allow_anonymous true\n") -> Iterator[Mo
         found.end()
 
 
-@contextmanager
-def publisher(broker: Mosquitto) -> Iterator[mqtt.Client]:
+class Publisher:
     """A client in a thread of its own that connects again by itself, and sends again what was not acknowledged."""
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"publisher-{time.monotonic_ns()}", clean_session=False)
-    client.reconnect_delay_set(0.1, 0.5)
-    client.connect("127.0.0.1", broker.port)
-    client.loop_start()
-    try:
-        yield client
-    finally:
-        client.disconnect()
-        client.loop_stop()
 
+    def __init__(self, port: int) -> None:
+        name = f"publisher-{time.monotonic_ns()}"
+        self._acknowledged: set[int] = set()
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
+        self.client.on_publish = lambda _client, _data, identifier, *_: self._acknowledged.add(identifier)
+        self.client.reconnect_delay_set(0.1, 0.5)
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
 
-def publish(client: mqtt.Client, messages: list[tuple[str, str | bytes]]) -> None:
-    """Publish at QoS 1 and wait until the broker has acknowledged all."""
-    sent = [client.publish(topic, payload, qos=1) for topic, payload in messages]
-    for one in sent:
-        while not one.is_published():
+    def send(self, messages: Sequence[tuple[str, str | bytes]]) -> list[int]:
+        """Publish at QoS 1, connected or not."""
+        return [self.client.publish(topic, payload, qos=1).mid for topic, payload in messages]
+
+    def wait(self, sent: Sequence[int]) -> None:
+        """Until the broker has acknowledged all that was sent."""
+        while not self._acknowledged.issuperset(sent):
             time.sleep(0.01)
+
+
+@contextmanager
+def publisher(broker: Mosquitto) -> Iterator[Publisher]:
+    """A publisher that is connected, and no longer at the end."""
+    found = Publisher(broker.port)
+    try:
+        yield found
+    finally:
+        found.client.disconnect()
+        found.client.loop_stop()
+
+
+def publish(by: Publisher, messages: Sequence[tuple[str, str | bytes]]) -> None:
+    """Publish at QoS 1 and wait until the broker has acknowledged all."""
+    by.wait(by.send(messages))
