@@ -58,11 +58,11 @@ def planted_faults(address: Address) -> tuple[Fault, ...]:
     spare = rng.permutation(np.arange(address.treated, address.sites) if address.treated < address.sites else address.sites)
     found = []
     for number, kind in enumerate(KINDS):
-        lasts = LASTS_DAYS.get(kind, address.days // 2)
-        first = int(rng.integers(min(8, address.days - lasts), address.days - lasts + 1))
-        begin = start + timedelta(days=first)
+        shortest = LASTS_DAYS.get(kind, address.days // 2)
+        first = int(rng.integers(min(8, address.days - shortest), address.days - shortest + 1))
+        last = first + LASTS_DAYS[kind] if kind in LASTS_DAYS else address.days
         site_id = f"street_{spare[number % len(spare)] + 1:02d}"
-        found.append(Fault(kind, site_id, begin, begin + timedelta(days=lasts)))
+        found.append(Fault(kind, site_id, start + timedelta(days=first), start + timedelta(days=last)))
     return tuple(found)
 
 
@@ -124,7 +124,7 @@ def _sent(truth: Truth, name: str) -> Iterator[dict[str, np.ndarray]]:
             unit[:] = len(UNITS)
         if name not in ("temperature", "noise_laeq"):
             value = np.clip(value, 0, 100 if name == "humidity" else None)
-        drawn = rng.random((3, count)) if truth.address.faults else np.ones((3, count))
+        drawn = np.maximum(rng.random((3, count)), 1 - truth.address.faults)
         again, late, empty = drawn[0] < AGAIN, drawn[1] < LATE, drawn[2] < EMPTY
         came = truth.at.astype(np.int64) + np.where(late, rng.integers(3600, 86_400, count), 0)
         rows = np.concatenate([np.flatnonzero(kept), np.flatnonzero(kept & again)])
