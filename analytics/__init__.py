@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 
 from analytics.sensing.footfall.hours import count_footfall
 from analytics.sensing.hourly import sense_hourly
+from analytics.sensing.indices.aqi import air_quality_index
+from analytics.sensing.indices.noise import noise_indicators
 from analytics.sensing.judge import judge_readings
 from analytics.video.count import count_crossings
 from analytics.video.formats.events import count_events
@@ -17,12 +19,14 @@ from analytics.video.hourly import count_crossings_hourly
 from analytics.video.live import follow_crossings
 
 ANALYTICS: dict[str, Callable[..., None]] = {
+    "air_quality_index": air_quality_index,
     "count_crossings": count_crossings,
     "count_crossings_hourly": count_crossings_hourly,
     "count_events": count_events,
     "count_footfall": count_footfall,
     "judge_readings": judge_readings,
     "sense_hourly": sense_hourly,
+    "noise_indicators": noise_indicators,
 }
 """Analytics by the name a pilot file calls them."""
 
