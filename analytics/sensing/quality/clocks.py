@@ -6,8 +6,8 @@ days of a random walk that loses on average exceeds S about n exp(-L S) times in
 (Karlin and Altschul 1990). Gains of days and of weeks both give an L; the smaller one counts.
 
 For the whole record: what is left of each day without the usual course is compared with the same of the other sensors: weather,
-smoke and feasts come to all at once, even where one street is busy at noon and another at midnight. A shift for a while is
-reported only where this agrees, so that people who keep other hours are not taken for a clock.
+smoke and feasts come to all at once, even where one street is busy at noon and another at midnight. For a shift of
+a while the chances of both are multiplied (Fisher), so that people who keep other hours are not taken for a clock.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ FEWEST_DAYS = 21
 """With fewer days nothing can be said. [d]"""
 DAY_SHARE = 0.75
 """A day counts when this share of its steps was measured."""
+AGREED = 0.05
+"""The others agree where chance does so less often."""
 MOST_SHIFTS = 20
 """At most so many shifts of a sensor are looked for."""
 
@@ -61,16 +63,21 @@ def find_clock_shifts(series: Series) -> Found:
     for site in usable if len(usable) > 2 or series.is_count else []:
         others = [gains[other] for other in usable if other != site]
         gain = _less_others(gains[site], others)
-        for lag, begin, end, expected in _stretches(gain, len(lags) * len(usable)):
+        beside = len(others) >= 2
+        for lag, begin, end, own in _stretches(gain, len(lags) * len(usable), 1.0 if beside else ALPHA):
+            by_others = _chance_beside(series, site, usable, lags[lag], begin, end) if beside else 0.0
+            both = own * by_others
+            # Fisher's product of two independent chances
+            expected = both * (1 - float(np.log(max(both, 1e-300)))) if beside else own
             one = _finding(series, site, -lags[lag], begin, end, expected, "own usual day")
-            if len(others) >= 2 and not _others_agree(series, site, usable, lags[lag], one):
+            if expected <= ALPHA and by_others <= AGREED:
+                found.findings.append(one)
+            elif own <= ALPHA:
                 stretch = f"from {one.start_at:%Y-%m-%d} to {one.end_at:%Y-%m-%d}"
                 skip(
                     series.sites[site],
                     f"{stretch} its days are moved, but not what it shares with others: people kept other hours",
                 )
-                continue
-            found.findings.append(one)
     if len(usable) < 2:
         skip("*", "one sensor alone: a shift through the whole record shows only beside another; expected 2 sensors")
         return found
@@ -78,15 +85,15 @@ def find_clock_shifts(series: Series) -> Found:
     return found
 
 
-def _others_agree(series: Series, site: int, usable: list[int], lag: int, shift: Finding) -> bool:
-    """Whether, within a stretch, what is unusual about its days fits the others' better when moved, too."""
-    inside = (series.at_s >= shift.start_at.timestamp()) & (series.at_s < shift.end_at.timestamp())
-    part = series.only(inside)
+def _chance_beside(series: Series, site: int, usable: list[int], lag: int, begin: int, end: int) -> float:
+    """Chance that what is unusual about some days fits the others' so much better when moved."""
+    day = series.day - series.day[0]
+    part = series.only((day >= begin) & (day < end))
     left = {one: _unusual(part, one, []) for one in usable}
     middle = _middle(np.stack([left[other] for other in usable if other != site]))
     moved, still = (_daily_correlation(part, left[site], middle, by) for by in (lag, 0))
     gain = (moved - still)[np.isfinite(moved - still)]
-    return bool(len(gain) and gain.mean() > 0)
+    return _chance_of_mean(gain) if len(gain) > 1 else 1.0
 
 
 def _middle(rows: Floats) -> Floats:
@@ -121,7 +128,8 @@ def _level(values: Floats) -> Floats:
 
 def _usual(series: Series, level: Floats) -> Floats:
     slot = series.weekday * series.steps_a_day + series.time_of_day
-    return medians_by(slot, level, np.isfinite(level), 7 * series.steps_a_day)[slot]
+    usual: Floats = medians_by(slot, level, np.isfinite(level), 7 * series.steps_a_day)[slot]
+    return usual
 
 
 def _moved(values: Floats, lag: int) -> Floats:
@@ -174,7 +182,7 @@ def _less_others(gain: Floats, others: list[Floats]) -> Floats:
     return less
 
 
-def _stretches(gain: Floats, tried: int) -> list[tuple[int, int, int, float]]:
+def _stretches(gain: Floats, tried: int, allowed: float) -> list[tuple[int, int, int, float]]:
     """Stretches of days that fit better when moved: lag's number, first day, day after, expected number by chance."""
     gain = np.nan_to_num(gain.copy(), nan=0.0)
     found = list[tuple[int, int, int, float]]()
@@ -187,7 +195,7 @@ def _stretches(gain: Floats, tried: int) -> list[tuple[int, int, int, float]]:
                 continue
             rate = decay(np.concatenate([gain[lag, :begin], gain[lag, end:]]))
             expected = days * tried * float(np.exp(-min(700.0, rate * total)))
-            if expected <= ALPHA and (best is None or total > best[0]):
+            if expected <= allowed and (best is None or total > best[0]):
                 best = (total, lag, begin, end)
                 chance = expected
         if best is None:

@@ -31,7 +31,8 @@ def find_copies(series: Series) -> Found:
         series: Readings of one observed property, without dead sensors.
 
     Returns:
-        Findings `copied_day` over the later stretch; for two sensors at the same instants over both.
+        Findings `copied_day` over the later stretch, and `same_readings` where two sensors read the same at the same instants:
+        one is stored as the other too, or one is the sum of which the other is all there is.
     """
     found = Found()
     size = max(4, WINDOW_H * 3600 // series.step_s)
@@ -56,11 +57,11 @@ def find_copies(series: Series) -> Found:
             "days_back": lag * series.step_s / 86_400,
             "bits": round(told, 1),
         }
-        for copy in {site} if lag else {site, source}:
+        kind = "copied_day" if lag else "same_readings"
+        for copy in [site] if lag else [site, source]:
+            evidence = {**evidence, "copied_from": series.sites[site if copy == source and not lag else source]}
             span = series.start(first), series.start(last + 1)
-            found.findings.append(
-                Finding(series.sites[copy], series.observed_property, "copied_day", *span, 1 - expected, evidence)
-            )
+            found.findings.append(Finding(series.sites[copy], series.observed_property, kind, *span, 1 - expected, evidence))
     return found
 
 

@@ -40,7 +40,7 @@ def find_dead(series: Series) -> Found:
     for site, (first, last, number, value) in enumerate(runs):
         if not len(first):
             continue
-        chance = _chance_of_constants(number, value)
+        chance = _chance_of_constants(number, value, is_count=series.is_count)
         missed = np.full(len(first), np.nan)
         if series.is_count:
             until = np.concatenate([[0.0], np.cumsum(usual[site])])
@@ -83,7 +83,7 @@ def _runs(values: Floats) -> tuple[Integers, Integers, Integers, Floats]:
     return at[begins], at[ends], ends - begins + 1, seen[begins]
 
 
-def _chance_of_constants(number: Integers, value: Floats) -> Floats:
+def _chance_of_constants(number: Integers, value: Floats, *, is_count: bool) -> Floats:
     """Chance of each run under the rate at which its value repeats elsewhere, shape `(runs,)`."""
     _, which = np.unique(value, return_inverse=True)
     repeats, followed = np.bincount(which, weights=number - 1), np.bincount(which, weights=number)
@@ -91,5 +91,8 @@ def _chance_of_constants(number: Integers, value: Floats) -> Floats:
     rate = (repeats.sum() - (number - 1)) / np.maximum(1, followed.sum() - number)
     rate = np.clip(rate, 0.01, 0.99)
     p = (other_repeats + PRIOR_REPEATS * rate) / (other + PRIOR_REPEATS)
+    if is_count:
+        # as often as a Poisson count of an unchanging mean repeats, whatever the rest of the day does
+        p = np.maximum(p, 1 / np.sqrt(2 * np.pi * np.maximum(value, 1)))
     chance: Floats = np.exp((number - 1) * np.log(np.clip(p, 1e-6, 1 - 1e-9)))
     return chance

@@ -163,7 +163,7 @@ def _two_hours(series: Series, sites: npt.NDArray[np.intp], change: int, hour: i
         hours = _hours(series, int(at), hour) if abs(int(at) - change) > 4 * hour else None
         if hours is None:
             continue
-        night = hours[sites].sum(axis=0, where=np.isfinite(hours[sites]).all(axis=1)[:, None])
+        night = hours[sites][np.isfinite(hours[sites]).all(axis=1)].sum(axis=0)
         if night.min() > 0:
             around = np.log(night[0] * night[3]) / 2
             one.append(float(np.log(night[full]) - around))

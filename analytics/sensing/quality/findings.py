@@ -16,7 +16,7 @@ ALPHA = 0.01
 
 NOT_MEASURED = ("not_measured", "missing_code", "stuck_zero", "stuck_value", "copied_day")
 """Kinds of faults whose values were not measured; the other searches leave these rows out."""
-SUSPECT = ("clock_shift", "clock_change", "doubled_hour", "mislabelled_hour", "level_shift", "drift")
+SUSPECT = ("same_readings", "clock_shift", "clock_change", "doubled_hour", "mislabelled_hour", "level_shift", "drift")
 """Kinds of faults whose values were measured, but not when or as much as they say."""
 EVENTS = ("channel_change", "common_shift", "lost_hour")
 """Kinds of findings that flag no row: they say what happened to a network."""

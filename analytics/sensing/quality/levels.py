@@ -3,8 +3,7 @@
 As climatology finds breaks in its station records (Alexandersson 1986; Menne and Williams 2009): the logarithm of a sensor's
 daily reading less the median of its most similar neighbours', by weeks; where the medians of the weeks before and of those
 after differ by more than those of an autoregressive series with the same memory and scatter do anywhere in the record, by
-simulation, the level has shifted. Memory comes from differences of weeks and scatter from usual jumps, which a few shifts
-hardly touch.
+simulation, the level has shifted. Both are taken with the largest jump left out.
 """
 
 from __future__ import annotations
@@ -24,7 +23,11 @@ FEWEST = 3
 """With fewer neighbours nobody can say whose level it was."""
 SIDE_WEEKS = 6
 """Weeks before and after a shift whose medians are compared."""
+SMALLEST = 0.1
+"""A smaller relative change is within what makers of counters and low-cost sensors promise at best."""
 SIMULATIONS = 500
+FEWEST_WEEKS = 48
+"""In a shorter record a season cannot be told from a shift."""
 COMMON_SHARE = 0.15
 """Where more than this share of the sensors, and more than two, shift within half a side, the city changed."""
 DAY_SHARE = 0.8
@@ -64,16 +67,18 @@ def find_level_shifts(series: Series) -> Found:
         course = _against(days, near, site)
         weekly = _weeks(course[None, :], first_day)[0]
         seen = np.flatnonzero(np.isfinite(weekly))
-        if len(seen) < 4 * SIDE_WEEKS:
-            skip(place, f"{len(seen)} weeks beside its neighbours; expected {4 * SIDE_WEEKS}")
+        if len(seen) < FEWEST_WEEKS:
+            skip(place, f"{len(seen)} weeks beside its neighbours; expected {FEWEST_WEEKS}")
             continue
         week = weekly[seen]
         jumps = _jumps(week)
-        mode, spread, usual = _null(len(week), _memory(week))
+        memory, scatter = _noise(week, jumps)
+        mode, spread, usual = _null(len(week), memory)
         # a record that wanders more than its weeks alone explain has larger jumps everywhere
-        scatter = max(_scatter(week, _memory(week)), float(np.median(np.abs(jumps[jumps != 0]))) / usual)
+        scatter = max(scatter, _wandering(jumps, usual))
         allowed = scatter * (mode - spread * float(np.log(-np.log1p(-ALPHA / len(series.sites)))))
-        at = _peaks(np.abs(jumps), allowed)
+        smallest = float(np.log1p(SMALLEST)) if is_log else 0.0
+        at = _peaks(np.abs(jumps), max(allowed, smallest))
         begins = [_refine(course, int(seen[position]) * 7, SIDE_WEEKS * 7) for position in at]
         for begin, until, position in zip(begins, [*begins, len(course)][1:], at, strict=True):
             jump = float(jumps[position])
@@ -158,16 +163,21 @@ def _against(days: Floats, near: list[int], site: int) -> Floats:
     return course
 
 
-def _memory(week: Floats) -> float:
-    """Correlation of a week with the next, from differences over one and two weeks; in tenths, at most 0.9."""
-    one, two = (float(np.median(np.abs(week[lag:] - week[:-lag]))) for lag in (1, 2))
-    return float(np.round(np.clip((two / one) ** 2 - 1, 0.0, 0.9), 1)) if one > 0 else 0.0
+def _noise(week: Floats, jumps: Floats) -> tuple[float, float]:
+    """Memory (in tenths, at most 0.9) and scatter of the weeks about their levels before and after the largest jump."""
+    at = int(np.argmax(np.abs(jumps)))
+    rest = np.concatenate([part - np.median(part) for part in (week[:at], week[at:]) if len(part)])
+    most = 3 * 1.4826 * float(np.median(np.abs(rest)))
+    rest = np.clip(rest, -most, most)
+    scatter = max(1e-9, float(np.std(rest)))
+    return float(np.round(np.clip(np.mean(rest[1:] * rest[:-1]) / scatter**2, 0.0, 0.9), 1)), scatter
 
 
-def _scatter(week: Floats, memory: float) -> float:
-    """Standard deviation of an autoregressive series with such differences of weeks."""
-    one = 1.4826 * float(np.median(np.abs(np.diff(week))))
-    return max(1e-9, one / float(np.sqrt(2 * (1 - memory))))
+def _wandering(jumps: Floats, usual: float) -> float:
+    """Scatter of an autoregressive series with such usual jumps, but for the largest one and those around it."""
+    away = np.abs(np.arange(len(jumps)) - int(np.argmax(np.abs(jumps)))) >= SIDE_WEEKS
+    rest = np.abs(jumps[away & (jumps != 0)])
+    return float(np.median(rest)) / usual if len(rest) > SIDE_WEEKS else 0.0
 
 
 @lru_cache(maxsize=256)

@@ -227,7 +227,8 @@ def usual_values(series: Series, site: int) -> Floats:
     np.maximum.at(high, day[seen], values[seen])
     live = seen & (high > low)[day]
     slot = series.weekday * series.steps_a_day + series.time_of_day
-    return medians_by(slot, values, live, 7 * series.steps_a_day)[slot]
+    usual: Floats = medians_by(slot, values, live, 7 * series.steps_a_day)[slot]
+    return usual
 
 
 def medians_by(group: Integers, values: Floats, use: npt.NDArray[np.bool_], groups: int) -> Floats:
