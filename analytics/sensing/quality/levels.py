@@ -9,7 +9,7 @@ simulation, the level has shifted. Both are taken with the largest jump left out
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
@@ -29,7 +29,7 @@ SIMULATIONS = 500
 FEWEST_WEEKS = 48
 """In a shorter record a season cannot be told from a shift."""
 COMMON_SHARE = 0.15
-"""Where more than this share of the sensors, and more than two, shift within half a side, the city changed."""
+"""Where more than this share of the sensors, and more than two, jump within half a side, the city changed."""
 DAY_SHARE = 0.8
 """A day counts when this share of its steps was measured."""
 
@@ -56,6 +56,7 @@ def find_level_shifts(series: Series) -> Found:
     with np.errstate(invalid="ignore"):
         is_log = not (series.values < 0).any()
     days, first_day = _days(series, is_log)
+    moved = dict[str, list[datetime]]()
     weeks = _weeks(days, first_day)
     with np.errstate(invalid="ignore"):
         differences = np.diff(weeks, axis=1)
@@ -77,6 +78,11 @@ def find_level_shifts(series: Series) -> Found:
         # a record that wanders more than its weeks alone explain has larger jumps everywhere
         scatter = max(scatter, _wandering(jumps, usual))
         allowed = scatter * (mode - spread * float(np.log(-np.log1p(-ALPHA / len(series.sites)))))
+        # as large as the largest jump of a clean record usually is: rare in any one month
+        moved[place] = [
+            series.start(int(np.searchsorted(series.day, first_day + int(seen[one]) * 7)))
+            for one in _peaks(np.abs(jumps), scatter * mode)
+        ]
         smallest = float(np.log1p(SMALLEST)) if is_log else 0.0
         at = _peaks(np.abs(jumps), max(allowed, smallest))
         begins = [_refine(course, int(seen[position]) * 7, SIDE_WEEKS * 7) for position in at]
@@ -91,17 +97,17 @@ def find_level_shifts(series: Series) -> Found:
             }
             start, end = (series.start(int(np.searchsorted(series.day, first_day + day))) for day in (begin, until))
             found.findings.append(Finding(place, name, "level_shift", start, end, max(0.0, 1 - over), evidence))
-    return Found(_told_apart(found.findings, len(series.sites)), found.skipped)
+    return Found(_told_apart(found.findings, moved, len(series.sites)), found.skipped)
 
 
-def _told_apart(shifts: list[Finding], sites: int) -> list[Finding]:
-    """Shifts of many sensors at once are an event of the city, not faults of sensors."""
+def _told_apart(shifts: list[Finding], moved: dict[str, list[datetime]], sites: int) -> list[Finding]:
+    """Shifts at a time when many sensors move are an event of the city, not faults of sensors."""
     told = []
     for one in shifts:
         span = timedelta(weeks=SIDE_WEEKS / 2)
-        together = {other.site_id for other in shifts if abs(other.start_at - one.start_at) <= span}
-        is_common = len(together) > max(2, COMMON_SHARE * sites)
-        one.evidence["sensors_at_once"] = len(together)
+        together = {site for site, moments in moved.items() if any(abs(moment - one.start_at) <= span for moment in moments)}
+        is_common = len(together | {one.site_id}) > max(2, COMMON_SHARE * sites)
+        one.evidence["sensors_at_once"] = len(together | {one.site_id})
         told.append(replace(one, kind="common_shift") if is_common else one)
     return told
 
