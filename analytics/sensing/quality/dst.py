@@ -89,8 +89,8 @@ def _kept_clocks(series: Series, changes: npt.NDArray[np.intp]) -> list[Finding]
             scatter = max(1e-6, 1.4826 * float(np.median(np.abs(before - middle))))
             told = stats.t.logpdf((-gain - middle) / scatter, HEAVY) - stats.t.logpdf((gain - middle) / scatter, HEAVY)
             begin, end, weight = best_stretch(np.where(gain > 0, told, -np.abs(told)))
-            # what began before the clock changed is no matter of the clock
-            if begin >= LEAD_DAYS - 1:
+            # what began before the clock changed is no matter of the clock, nor what is nearer to no gain than to the mirror's
+            if begin >= LEAD_DAYS - 1 and float(np.mean(gain[begin:end])) >= -middle / 2:
                 best = max(best, (weight, number, end - LEAD_DAYS))
         weight, number, days = best
         expected = len(changes) * 2 * LONGEST_DAYS * float(np.exp(-min(700.0, weight)))

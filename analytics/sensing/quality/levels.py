@@ -26,6 +26,10 @@ SIDE_WEEKS = 6
 SMALLEST = 0.1
 """A smaller relative change is within what makers of counters and low-cost sensors promise at best."""
 SIMULATIONS = 500
+SHARED = 1 / 3
+"""Others moved with a sensor when they did by this share of its own jump."""
+MOVED = 0.02
+"""Chance of a jump in a clean record's side, from which on a sensor counts as one that moved with others."""
 FEWEST_WEEKS = 48
 """In a shorter record a season cannot be told from a shift."""
 COMMON_SHARE = 0.15
@@ -56,7 +60,7 @@ def find_level_shifts(series: Series) -> Found:
     with np.errstate(invalid="ignore"):
         is_log = not (series.values < 0).any()
     days, first_day = _days(series, is_log)
-    moved = dict[str, list[datetime]]()
+    moved = dict[str, list[tuple[datetime, float]]]()
     weeks = _weeks(days, first_day)
     with np.errstate(invalid="ignore"):
         differences = np.diff(weeks, axis=1)
@@ -78,10 +82,11 @@ def find_level_shifts(series: Series) -> Found:
         # a record that wanders more than its weeks alone explain has larger jumps everywhere
         scatter = max(scatter, _wandering(jumps, usual))
         allowed = scatter * (mode - spread * float(np.log(-np.log1p(-ALPHA / len(series.sites)))))
-        # as large as the largest jump of a clean record usually is: rare in any one month
+        # so large that it comes in any `SIDE_WEEKS` weeks of a clean record with a chance of `MOVED`
+        moves = scatter * (mode + spread * float(np.log(SIDE_WEEKS / (MOVED * len(week)))))
         moved[place] = [
-            series.start(int(np.searchsorted(series.day, first_day + int(seen[one]) * 7)))
-            for one in _peaks(np.abs(jumps), scatter * mode)
+            (series.start(int(np.searchsorted(series.day, first_day + int(seen[one]) * 7))), abs(float(jumps[one])))
+            for one in _peaks(np.abs(jumps), moves)
         ]
         smallest = float(np.log1p(SMALLEST)) if is_log else 0.0
         at = _peaks(np.abs(jumps), max(allowed, smallest))
@@ -91,6 +96,7 @@ def find_level_shifts(series: Series) -> Found:
             over = -float(np.expm1(-np.exp((mode - abs(jump) / scatter) / spread))) * len(series.sites)
             change = "relative_change" if is_log else "change"
             evidence: dict[str, float | str] = {
+                "jump": round(jump, 4),
                 change: round(float(np.expm1(jump)) if is_log else jump, 4),
                 "times_chance": round(abs(jump) / allowed, 2),
                 "neighbours": ", ".join(series.sites[other] for other in near),
@@ -100,12 +106,18 @@ def find_level_shifts(series: Series) -> Found:
     return Found(_told_apart(found.findings, moved, len(series.sites)), found.skipped)
 
 
-def _told_apart(shifts: list[Finding], moved: dict[str, list[datetime]], sites: int) -> list[Finding]:
+def _told_apart(shifts: list[Finding], moved: dict[str, list[tuple[datetime, float]]], sites: int) -> list[Finding]:
     """Shifts at a time when many sensors move are an event of the city, not faults of sensors."""
     told = []
     for one in shifts:
         span = timedelta(weeks=SIDE_WEEKS / 2)
-        together = {site for site, moments in moved.items() if any(abs(moment - one.start_at) <= span for moment in moments)}
+        # a shift of one neighbour moves the median of all by far less than itself
+        size = SHARED * abs(float(one.evidence["jump"]))
+        together = {
+            site
+            for site, moments in moved.items()
+            if any(abs(moment - one.start_at) <= span and jump >= size for moment, jump in moments)
+        }
         is_common = len(together | {one.site_id}) > max(2, COMMON_SHARE * sites)
         one.evidence["sensors_at_once"] = len(together | {one.site_id})
         told.append(replace(one, kind="common_shift") if is_common else one)
