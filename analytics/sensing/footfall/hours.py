@@ -14,15 +14,12 @@ What real counter files do, and what is done about it here:
 from __future__ import annotations
 
 from analytics.lake import Connection, QueryError
+from analytics.sensing.quality.copies import find_copies
+from analytics.sensing.quality.dead import find_dead
+from analytics.sensing.quality.findings import Finding, write_findings
+from analytics.sensing.quality.grid import load_series
 from analytics.sensing.readings import SourceError, quoted
 
-STUCK_USUAL_COUNT = 200
-"""A run of zeros is a dead sensor when the site's usual counts over the same hours add up to this many people: even at a
-twentieth of the usual flow, as in a lockdown, so long a silence has a chance below 1 in 20,000."""
-COPY_HOURS = 12
-"""So many hours in a row, equal to earlier hours of the same site at the same time of day, are a copy."""
-COPY_DISTINCT = 6
-"""A copy must have at least this many different values; quiet nights repeat by chance."""
 KEPT_CLOCK_DAYS = 14
 """How far after a spring clock change the empty or missing row that ends a kept old clock is looked for. [d]"""
 
@@ -51,23 +48,24 @@ def count_footfall(
         SourceError: An hour label has no hour, the rows are in no order of time, or the time zone is unknown.
     """
     _instants(connection, readings, timezone, day_starts_at_hour)
-    _stuck(connection)
-    _copies(connection)
+    _not_measured(connection, timezone)
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {quoted(table)} AS
         SELECT source_row, site_id, 'pedestrian' AS road_user, interval_start_at, crossings, 1.0::DOUBLE AS coverage,
                nullif(concat_ws(',', CASE WHEN nonexistent THEN 'nonexistent_hour' END,
-                                     CASE WHEN doubled THEN 'doubled_hour' END,
-                                     CASE WHEN z.site_id IS NOT NULL THEN 'stuck_zero' END,
-                                     CASE WHEN c.site_id IS NOT NULL THEN 'copied_day' END), '') AS flags
+                                     CASE WHEN doubled THEN 'doubled_hour' END, f.kinds), '') AS flags
         FROM footfall_hours h
-        LEFT JOIN footfall_stuck z USING (site_id, step)
-        LEFT JOIN footfall_copies c USING (site_id, step)
+        LEFT JOIN (
+            SELECT source_row, h.site_id, string_agg(DISTINCT kind, ',' ORDER BY kind DESC) AS kinds
+            FROM footfall_hours h JOIN footfall_faults f
+                 ON h.site_id = f.site_id AND h.interval_start_at >= f.start_at AND h.interval_start_at < f.end_at
+            GROUP BY ALL
+        ) f USING (source_row, site_id)
         ORDER BY source_row, site_id
         """
     )
-    for name in ("footfall_clock", "footfall_hours", "footfall_stuck", "footfall_copies"):
+    for name in ("footfall_clock", "footfall_hours", "footfall_faults"):
         connection.execute(f"DROP TABLE {name}")
 
 
@@ -147,44 +145,20 @@ def _instants(connection: Connection, readings: str, timezone: str, day_starts_a
     )
 
 
-def _stuck(connection: Connection) -> None:
-    """Make `footfall_stuck`: the hours of every run of zeros that is too long to be a quiet street."""
+def _not_measured(connection: Connection, timezone: str) -> None:
+    """Make `footfall_faults`: stretches of each site that are dead or copied, as `analytics.sensing.quality` finds them."""
     connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE footfall_stuck AS
-        WITH usual AS (
-            SELECT site_id, dayofweek(wall_at) AS day, hour(wall_at) AS hour, median(crossings) AS usual
-            FROM footfall_hours WHERE crossings > 0 GROUP BY ALL
-        ), runs AS (
-            SELECT site_id, step, wall_at,
-                   step - row_number() OVER (PARTITION BY site_id ORDER BY step) AS run
-            FROM footfall_hours WHERE crossings = 0
-        ), judged AS (
-            SELECT runs.site_id, step, sum(coalesce(usual, 0)) OVER (PARTITION BY runs.site_id, run) AS missed
-            FROM runs LEFT JOIN usual
-                 ON usual.site_id = runs.site_id AND day = dayofweek(wall_at) AND hour = hour(wall_at)
-        )
-        SELECT site_id, step FROM judged WHERE missed >= {STUCK_USUAL_COUNT}
+        """
+        CREATE OR REPLACE TEMP VIEW footfall_measured AS
+        SELECT site_id, 'pedestrian' AS observed_property, interval_start_at, 3600.0 AS interval_s, crossings::DOUBLE AS value,
+               1.0 AS coverage
+        FROM footfall_hours
         """
     )
-
-
-def _copies(connection: Connection) -> None:
-    """Make `footfall_copies`: the hours that repeat `COPY_HOURS` earlier ones of the same site and time of day."""
-    window = f"PARTITION BY site_id ORDER BY step ROWS {COPY_HOURS - 1} PRECEDING"
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE footfall_copies AS
-        WITH stretches AS (
-            SELECT site_id, step, hour(wall_at) AS hour, list(crossings) OVER w AS seen, count(crossings) OVER w AS hours
-            FROM footfall_hours WINDOW w AS ({window})
-        ), hashed AS (
-            SELECT site_id, step, hour, hash(seen) AS mark FROM stretches
-            WHERE hours = {COPY_HOURS} AND len(list_distinct(seen)) >= {COPY_DISTINCT}
-        ), repeated AS (
-            SELECT site_id, step FROM hashed
-            QUALIFY step > min(step) OVER (PARTITION BY site_id, hour, mark)
-        )
-        SELECT DISTINCT site_id, step - back.hours AS step FROM repeated, range({COPY_HOURS}) back(hours)
-        """
-    )
+    networks, _ = load_series(connection, "footfall_measured", timezone=timezone)
+    findings = list[Finding]()
+    for series in networks:
+        dead = find_dead(series).findings
+        findings += [one for one in dead if one.kind == "stuck_zero"] + find_copies(series.without_findings(dead)).findings
+    write_findings(connection, findings, "footfall_faults")
+    connection.execute("DROP VIEW footfall_measured")
