@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from analytics.sensing.footfall.hours import count_footfall
 from analytics.sensing.formats import READERS
 from analytics.sensing.formats.recognise import recognise
 from analytics.sensing.judge import judge_readings
+from analytics.sensing.quality.faults import find_faults
 from analytics.sensing.quality.tests import TESTS
 from analytics.sensing.readings import SourceError
 from analytics.sensing.units import properties, property_of
@@ -31,11 +32,13 @@ HOURLY_COUNTERS = "wide_hourly_csv"
 OUTAGES = {
     "stuck_zero": "zeros where people usually walk",
     "copied_day": "a copy of earlier hours",
-    "uptime_zero": "the sensor was not measuring",
+    "stuck_value": "the same value all the time",
+    "missing_code": "a number that means that nothing was measured",
+    "not_measured": "the sensor was not measuring",
 }
-"""Flags that mean that nothing was measured, with what they mean."""
-OUTAGE_H = 12
-"""An outage is at least so long. [h]"""
+"""Findings that mean that nothing was measured, with what they mean."""
+OUTAGE = timedelta(hours=12)
+"""An outage is at least so long."""
 
 
 @dataclass
@@ -51,6 +54,8 @@ class Sensed:
     outages: set[tuple[str, str, str, str]] = field(default_factory=set)
     intervals: Counter[float] = field(default_factory=Counter)
     checks: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    not_searched: list[dict[str, Any]] = field(default_factory=list)
 
 
 def sense_files(
@@ -114,6 +119,8 @@ def sense_files(
         "intervals": common[0][0] if common else None,
         "judged_at": found.at.astimezone(UTC).isoformat(),
         "checks": found.checks,
+        "findings": found.findings,
+        "not_searched": found.not_searched,
     }
 
 
@@ -174,9 +181,10 @@ def _sense_counters(
     found.properties.add(FOOTFALL)
     found.checks += [_told(file, report) for report in (first, second)]
     connection.execute(
-        "CREATE TEMP VIEW judged AS SELECT *, 'pedestrian' AS observed_property, 3600.0 AS interval_s FROM hours"
+        "CREATE TEMP VIEW judged AS "
+        "SELECT *, 'pedestrian' AS observed_property, 3600.0 AS interval_s, crossings AS value FROM hours"
     )
-    _add(connection, first, found)
+    _add(connection, first, found, timezone)
 
 
 def _sense_readings(connection: Connection, file: str, observed: str | None, found: Sensed, timezone: str) -> None:
@@ -203,7 +211,7 @@ def _sense_readings(connection: Connection, file: str, observed: str | None, fou
             f"SELECT {test}, count(*) FROM judged WHERE {test} IN (3, 4) GROUP BY 1"
         ).fetchall():
             found.flags[f"{test}_{'suspect' if flag == 3 else 'fail'}"] += int(number)
-    _add(connection, report, found)
+    _add(connection, report, found, timezone)
 
 
 def _only(connection: Connection, file: str, observed: str) -> str:
@@ -221,17 +229,22 @@ def _only(connection: Connection, file: str, observed: str) -> str:
     return "asked"
 
 
-def _add(connection: Connection, report: CheckReport, found: Sensed) -> None:
-    """Add the judged readings of one file to what was found."""
+def _add(connection: Connection, report: CheckReport, found: Sensed, timezone: str) -> None:
+    """Search the judged readings of one file for faults, and add all to what was found."""
+    faults = find_faults(connection, "judged", table="faults", timezone=timezone)
+    document = faults.document()
+    found.findings += document["findings"]
+    found.not_searched += document["skipped"]
     found.rows += report.rows
     found.flags["refused"] += report.quarantined
     found.sites |= set(_column(connection, "SELECT DISTINCT site_id FROM read WHERE site_id IS NOT NULL"))
-    flags = "SELECT unnest(string_split(flags, ',')) AS flag FROM judged"
+    flags = "SELECT unnest(string_split(flags, ',')) AS flag FROM faults_flags"
     for flag, number in connection.execute(f"SELECT flag, count(*) FROM ({flags}) GROUP BY 1 ORDER BY 1").fetchall():
         found.flags[str(flag)] += int(number)
-    for flag, reason in OUTAGES.items():
-        rows = connection.execute(_OUTAGES, {"flag": flag, "hours": OUTAGE_H}).fetchall()
-        found.outages |= {(str(site), start.isoformat(), end.isoformat(), reason) for site, start, end in rows}
+    for one in faults.findings:
+        if one.kind in OUTAGES and one.end_at - one.start_at >= OUTAGE:
+            times = one.start_at.isoformat(), one.end_at.isoformat()
+            found.outages.add((one.site_id, *times, OUTAGES[one.kind]))
     lengths = "SELECT interval_s, count(*) FROM judged WHERE interval_s IS NOT NULL GROUP BY 1"
     for length, number in connection.execute(lengths).fetchall():
         found.intervals[int(length) if length == int(length) else float(length)] += int(number)
@@ -246,19 +259,3 @@ def _told(file: str, report: CheckReport) -> dict[str, Any]:
     told = {key: getattr(report, key) for key in ("contract", "version", "rows", "accepted", "quarantined", "passed")}
     open_rules = [rule for rule in report.rules if rule.status != "passed"]
     return {"file": file, **told, "rules": [{"rule": r.rule, "status": r.status, "reason": r.reason} for r in open_rules]}
-
-
-_OUTAGES = """
-    WITH marked AS (
-        SELECT site_id, observed_property, interval_start_at AS start_at, interval_start_at
-               + to_seconds(coalesce(interval_s, 0)::BIGINT) AS end_at, coalesce(contains(flags, $flag), false) AS is_out,
-               row_number() OVER sensor AS place
-        FROM judged WHERE interval_start_at IS NOT NULL
-        WINDOW sensor AS (PARTITION BY site_id, observed_property ORDER BY interval_start_at, source_row)
-    ), runs AS (
-        SELECT *, place - row_number() OVER (PARTITION BY site_id, observed_property ORDER BY place) AS run
-        FROM marked WHERE is_out
-    )
-    SELECT DISTINCT site_id, min(start_at) AS start_at, max(end_at) AS end_at FROM runs
-    GROUP BY site_id, observed_property, run HAVING max(end_at) - min(start_at) >= to_hours($hours) ORDER BY ALL
-"""

@@ -131,6 +131,14 @@ def sense(document: Document) -> None:
     print()
     rows = [[o["site_id"], o["start_at"], o["end_at"], o["reason"]] for o in document["outages"]]
     table(["site", "outage from", "to", "reason"], rows)
+    outages = {(o["site_id"], o["start_at"], o["end_at"]) for o in document["outages"]}
+    others = [o for o in document["findings"] if (o["site_id"], o["start_at"], o["end_at"]) not in outages]
+    if others:
+        print()
+        found = [[o["site_id"], o["observed_property"], o["kind"], o["start_at"], o["end_at"]] for o in others]
+        table(["site", "property", "also found", "from", "to"], found)
+    if document["not_searched"]:
+        print(f"\n{len(document['not_searched'])} searches were not made; --json tells which and why")
     for told in (told for told in document["checks"] if not told["passed"]):
         print(f"\n{told['file']} does not pass {told['contract']} {told['version']}:")
         table(["rule", "status", "reason"], [list(rule.values()) for rule in told["rules"]])

@@ -46,7 +46,7 @@ def telraam(path, *, hours: int = 30, off: range = range(5, 20)) -> str:
 def test_a_format_is_told_by_content_and_one_property_may_be_asked_for(tmp_path):
     found = sense_files([telraam(tmp_path / "openaq.csv")], "auto", "car")
     assert (found["format"], found["rows"], found["sites"], found["properties"]) == ("telraam", 30, ["9"], ["car"])
-    assert found["flags"] == {"refused": 0, "uptime_zero": 15} and found["intervals"] == 3600
+    assert found["flags"] == {"refused": 0, "uptime_zero": 15, "not_measured": 15} and found["intervals"] == 3600
     assert found["outages"] == [
         {
             "site_id": "9",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from analytics.lake import Connection
 from analytics.sensing.quality.clocks import find_clock_shifts
@@ -48,7 +49,7 @@ class Faults:
     skipped: list[Skipped]
     searched: dict[str, int]
 
-    def document(self) -> dict[str, object]:
+    def document(self) -> dict[str, Any]:
         """The same as JSON knows it."""
         told = [{**vars(one), "start_at": one.start_at.isoformat(), "end_at": one.end_at.isoformat()} for one in self.findings]
         return {"findings": told, "skipped": [vars(one) for one in self.skipped], "searched": self.searched}
