@@ -136,7 +136,8 @@ def _metrics(document: Document) -> str:
     ]
     note = (
         f"With {document['level']:.0%} intervals, from a bootstrap of blocks of {document['block_intervals']} intervals in "
-        f"order of time. Slope, intercept and R2 are means over units. Unit: {document['unit']}."
+        f"order of time; those of a month are rather too narrow. Slope, intercept and R2 are means over units. "
+        f"Unit: {document['unit']}."
     )
     return _table("metrics", "All metrics", note, ["Metric", "Value [interval]", "Meaning"], rows)
 
