@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from analytics.lake import Connection
-from analytics.sensing.readings import quoted
+from analytics.lake import Connection, QueryError
+from analytics.sensing.readings import SourceError, quoted
 
 
 def live_readings(connection: Connection, source: str, *, table: str) -> None:
@@ -13,5 +13,11 @@ def live_readings(connection: Connection, source: str, *, table: str) -> None:
         connection: Where the table is made.
         source: Path of a Parquet file with the columns of `readings.COLUMNS`.
         table: Name of the table to create.
+
+    Raises:
+        SourceError: The file is no Parquet file.
     """
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(table)} AS FROM read_parquet(?)", [source])
+    try:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(table)} AS FROM read_parquet(?)", [source])
+    except QueryError:
+        raise SourceError(f"{source}: found no Parquet file; expected readings from the lake; choose another format") from None
