@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from analytics.sensing.readings import SourceError
+from flows.feeds import receive, report_of
 from flows.sense import load_mapping, sense_files
 from tests.flows.conftest import write_counts
 
@@ -117,3 +119,19 @@ def test_properties_that_are_not_known_are_counted(tmp_path):
     assert found["flags"] == {"refused": 0, "unknown_property": 1} and found["properties"] == ["temperature"]
     with pytest.raises(SourceError, match=r"no readings of 'pm25'; expected one of sys\.uptime, temperature"):
         sense_files([str(file)], "auto", "pm25")
+
+
+def test_a_feed_of_a_pilot_is_read_by_its_mapping(tmp_path):
+    file = tmp_path / "readings.csv"
+    file.write_text("at,pm\n2026-07-01 10:00,5\n2026-07-01 11:00,6\n")
+    columns = {"time": "at", "site": {"fixed": "Mill Lane"}, "values": {"pm": {"property": "pm25", "unit": "ug/m3"}}}
+    feed = {
+        "analytic": "count_footfall",
+        "source": str(file),
+        "contract": "hourly_readings",
+        "reader": "tabular",
+        "raw_contract": "sensor_readings",
+        "reader_params": {"columns": columns},
+    }
+    folder = receive(feed, {"location": str(file)}, "key", str(tmp_path / "cache"), timezone="Europe/Berlin")
+    assert report_of(Path(folder))["accepted"] == 2

@@ -1,4 +1,17 @@
-"""How the columns of a table are readings: what a pilot file says under `reader_params` of the reader `tabular`."""
+"""How the columns of a table are readings: what a pilot file says under `reader_params` of the reader `tabular`.
+
+For a file of hourly values with semicolons, decimal commas and -200 where nothing was measured, stamped at the end of each hour
+in local standard time all the year:
+
+    columns:
+      time: [Date, Time]
+      site: {fixed: roadside}
+      values:
+        CO(GT): {property: co, unit: mg/m3}
+        T: {property: temperature, unit: degC}
+    stamps: {stamp: end, interval_s: 3600, offset: "+01:00", time_format: "%d/%m/%Y %H.%M.%S"}
+    cells: {decimal: ",", missing: [-200]}
+"""
 
 from __future__ import annotations
 

@@ -147,11 +147,9 @@ def _table(
         }
     if faults:
         there, asked = named(", ".join(kinds), 200), ", ".join(repr(named(name)) for name in faults)
-        raise SourceError(
-            f"{source}: column {asked} is not among {there}; expected "
-            f"{'the columns of the mapping; correct it' if is_said else 'readings in our own columns, or a mapping; say it'} "
-            "(columns), or choose another format"
-        )
+        missing = "the columns of the mapping; correct the mapping"
+        unsaid = "these columns, or a mapping; say which column is what (--mapping, or reader_params of the feed)"
+        raise SourceError(f"{source}: column {asked} is not among {there}; expected {missing if is_said else unsaid}")
     if stamps.stamp == "end" and stamps.interval_s is None and columns.interval_s is None:
         raise SourceError(f"{source}: stamps name the end of intervals of unknown length; expected interval_s; add it")
     if columns.values is not None:
