@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from analytics.sensing.quality.findings import ALPHA, Finding, Found, Skipped
 from analytics.sensing.quality.grid import Floats, Series, medians_by
@@ -281,6 +280,8 @@ def _unusual(series: Series, site: int, shifts: list[Finding]) -> Floats:
 
 def _chance_of_mean(gain: npt.NDArray[np.float64]) -> float:
     """Chance of so large a mean where there is none, by Student's t over days or weeks, whichever is larger."""
+    from scipy import stats  # half a second that no other command should wait for
+
     gain = gain[np.isfinite(gain)]
     blocks = [gain, *([part] if len(part := gain[: len(gain) // 3 * 3].reshape(-1, 3).mean(axis=1)) > 5 else [])]
     chances = [float(stats.ttest_1samp(block, 0.0, alternative="greater").pvalue) for block in blocks if block.std() > 0]

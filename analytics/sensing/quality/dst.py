@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from analytics.sensing.quality.clocks import best_stretch, gains_by_day
 from analytics.sensing.quality.findings import ALPHA, Finding, Found, Skipped
@@ -68,6 +67,8 @@ def _kept_clocks(series: Series, changes: npt.NDArray[np.intp]) -> list[Finding]
     Moving a right day by an hour gains -g as often as moving one that is an hour off gains g; so each day's gain is weighed
     by how likely it, and how likely its opposite, is on the days before the change.
     """
+    from scipy import stats  # half a second that no other command should wait for
+
     hour = 3600 // series.step_s
     lags = [-hour, hour]
     stack = np.stack([gains_by_day(series, site, lags) for site in range(len(series.sites))])
@@ -157,6 +158,8 @@ def _hours(series: Series, first: int, hour: int) -> Floats | None:
 
 def _two_hours(series: Series, sites: npt.NDArray[np.intp], change: int, hour: int, full: int, total: Floats) -> float | None:
     """Chance that one hour holds two, from what one and two of them are to the hours around on other weeks' same nights."""
+    from scipy import stats
+
     local, weekday = series.time_of_day, series.weekday
     one, two = list[float](), list[float]()
     for at in np.flatnonzero((local == local[change - 2 * hour]) & (weekday == weekday[change - 2 * hour])):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from analytics.sensing.quality.findings import ALPHA, Finding, Found, Skipped
 from analytics.sensing.quality.grid import Floats, Series
@@ -27,6 +26,8 @@ def find_channel_changes(series: Series) -> Found:
     Returns:
         Findings `channel_change` at the old series' place, from the last old to the first new reading.
     """
+    from scipy import stats  # half a second that no other command should wait for
+
     found = Found()
     present = np.isfinite(series.values)
     spans = [(int(np.argmax(row)), len(row) - 1 - int(np.argmax(row[::-1]))) if row.any() else None for row in present]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -174,3 +177,32 @@ def test_a_counter_that_sleeps_at_night_is_told_from_an_empty_street(connection)
         "SELECT count(*) FILTER (contains(flags, 'not_measured')), count(*) FILTER (coverage = 0) FROM findings_flags"
     ).fetchone()
     assert row == (180, 180)
+
+
+def test_a_channel_numbered_anew_and_its_outages_are_found_in_bicycle_counts(connection):
+    folder = SHARED / "muenster-bike-counters"
+    if not folder.is_dir():
+        pytest.skip("the bicycle counters are not beside the repository")
+    rows: dict[str, list] = {"site": [], "stamp": [], "value": []}
+    with tarfile.open(folder / "100031297.tar.gz") as archive:
+        for member in sorted(one for one in archive.getnames() if one[-11:-7] in ("2023", "2024")):
+            file = archive.extractfile(member)
+            assert file is not None
+            header, *lines = csv.reader(io.TextIOWrapper(file, "utf-8"))
+            rows["site"] += [header[1]] * len(lines)
+            rows["stamp"] += [line[0] for line in lines]
+            rows["value"] += [line[1] for line in lines]
+    connection.execute(
+        "CREATE TABLE readings AS SELECT site AS site_id, 'cyclist' AS observed_property, 900.0 AS interval_s, "
+        "stamp::TIMESTAMP AT TIME ZONE 'Europe/Berlin' AS interval_start_at, try_cast(value AS DOUBLE) AS value, "
+        "NULL::DOUBLE AS coverage, NULL::VARCHAR AS flags "
+        "FROM (SELECT unnest($site) AS site, unnest($stamp) AS stamp, unnest($value) AS value)",
+        rows,
+    )
+    faults = find_faults(connection, "readings", table="findings", timezone="Europe/Berlin")
+    (changed,) = [one for one in faults.findings if one.kind == "channel_change"]
+    assert changed.site_id == "100031297 (Promenade)" and f"{changed.end_at:%Y-%m-%d}" == "2023-11-30"
+    assert changed.evidence["continues_as"] == "100031297 (Promenade (nördl. Salzstraße))"
+    assert "2023-08-13" in {f"{one.start_at:%Y-%m-%d}" for one in faults.findings if one.kind == "stuck_zero"}
+    doubled = {f"{one.start_at:%Y-%m-%d}" for one in faults.findings if one.kind == "doubled_hour"}
+    assert doubled == {"2023-10-29", "2024-10-27"}
