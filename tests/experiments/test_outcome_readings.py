@@ -53,7 +53,10 @@ def test_what_is_observed_has_its_unit_and_counts_have_none() -> None:
 @pytest.mark.parametrize(
     ("pilot", "said"),
     [
-        (about("noise_laeq"), "observed_property is 'noise_laeq'; expected one whose change in percent means something: benzene"),
+        (
+            about("noise_laeq"),
+            "observed_property is 'noise_laeq'; expected one whose change in percent means something: benzene",
+        ),
         (about("temperature"), "observed_property is 'temperature'"),
         (about("pedestrian"), "observed_property is 'pedestrian'"),
         (about(None), "observed_property is missing"),

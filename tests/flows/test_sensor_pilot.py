@@ -123,7 +123,10 @@ def test_a_feed_of_counts_and_one_of_readings_leave_side_by_side(bed):
     ("change", "said"),
     [
         ({"outcome": {**READINGS, "where": {"observed_property": "noise_laeq"}}}, "whose change in percent means something"),
-        ({"feeds": [{**FEED, "contract": "judged_readings"}]}, "contract is 'judged_readings', of which no open data can be made"),
+        (
+            {"feeds": [{**FEED, "contract": "judged_readings"}]},
+            "contract is 'judged_readings', of which no open data can be made",
+        ),
         ({"feeds": [{**FEED, "source": "network:street?seed=3"}]}, "'days' is 'missing'"),
     ],
 )
