@@ -114,7 +114,8 @@ def _hours(kind: str, series: Series, *, alone: bool, table: str) -> str:
             FROM judging_judged r
         ), gathered AS (
             SELECT series, hour, {first} AS first, {second} AS second, count(raw) AS n,
-                   sum(length) FILTER (raw IS NOT NULL) AS measured, max(qc) FILTER (raw IS NOT NULL) AS worst, bool_or(qc = 4) AS has_failed, {said} AS said
+                   sum(length) FILTER (raw IS NOT NULL) AS measured, max(qc) FILTER (raw IS NOT NULL) AS worst,
+                   bool_or(qc = 4) AS has_failed, {said} AS said
             FROM used {unit} {own} GROUP BY series, hour
         ), hours AS (
             SELECT sensor, hour, any_value(site_id) AS site_id, any_value(observed_property) AS observed_property,
@@ -130,4 +131,3 @@ def _hours(kind: str, series: Series, *, alone: bool, table: str) -> str:
                $version
         FROM hours WHERE readings > 0 ORDER BY site_id, observed_property, hour
     """
-
