@@ -18,8 +18,6 @@ CHUNK_ROWS = 5_000_000
 """So many readings, of whole sensors, are sorted at once: what bounds the memory."""
 SAMPLE_ROWS = 100_000
 """A view, such as of a file, is searched for series so far; only where there are others later it is read once more."""
-OPTIONAL = ("source_row", "interval_s", "coverage", "flags")
-"""Columns that a table of readings may lack; without `source_row` the order of the rows is meant."""
 
 LIMITS = {
     "fail_low": "DOUBLE", "fail_high": "DOUBLE", "suspect_low": "DOUBLE", "suspect_high": "DOUBLE",
@@ -69,7 +67,8 @@ def take_series(connection: Connection, readings: str, thresholds: Thresholds) -
 
     Args:
         connection: Holds the readings.
-        readings: Table or view of contract `sensor_readings`; a view is read once where its first rows name all series.
+        readings: Table or view of contract `sensor_readings`, which may lack `source_row`, `interval_s`,
+            `coverage` and `flags`; a view is read once where its first rows name all series.
         thresholds: The thresholds of all tests.
 
     Returns:
