@@ -131,4 +131,3 @@ def _hours(kind: str, series: Series, *, alone: bool, table: str) -> str:
                $version
         FROM hours WHERE readings > 0 ORDER BY site_id, observed_property, hour
     """
-

