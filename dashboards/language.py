@@ -125,7 +125,9 @@ def answer(document: Mapping[str, Any], say: Words) -> tuple[str, str]:
     if effect["relative"] is not None and effect["is_conclusive"]:
         low, high = (say.percent(effect[f"relative_{end}"], signed=True) for end in ("lower", "upper"))
         found = say("answer_relative", found=say.percent(effect["relative"], signed=True), low=low, high=high, level=level)
-        return f"{say(f'answer_{verdict}')} {found}", say.language
+        rendered = any(source["name"].startswith("network:") for source in document.get("sources", ()))
+        note = f" {say('answer_rendered_sensors')}" if rendered else ""
+        return f"{say(f'answer_{verdict}')} {found}{note}", say.language
     if effect["relative"] is None and document["uptime"] is not None:
         low, high = (say.number(effect[end], 1) for end in ("lower", "upper"))
         audits = document.get("audits", [])

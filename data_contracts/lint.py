@@ -50,6 +50,10 @@ def _lint_table(contract: Contract) -> Iterator[str]:
         if rule.mustBeBetween or rule.mustNotBeBetween:
             yield f"rule '{rule.name or rule.metric}' of {where} uses a 'between' that tools read in two ways; use two rules"
     if contract.custom.get("testbed.publication") == "open":
-        for needed in ("testbed.small_count", "testbed.round_to", "testbed.forbidden_columns", "testbed.count_column"):
+        counts = ("testbed.small_count", "testbed.round_to", "testbed.count_column")
+        nobody = contract.custom.get("testbed.counts_people") is False
+        if nobody and "crossings" in contract.column_names:
+            yield "testbed.counts_people is false but there is a column 'crossings'; say true, or leave the column out"
+        for needed in ("testbed.forbidden_columns", *(() if nobody else counts)):
             if needed not in contract.custom:
                 yield f"open data lack custom property '{needed}'; the privacy rules need it"

@@ -150,7 +150,7 @@ def _require_as_accepted(connection: Connection, pilot: Pilot, run_id: str, kind
         )
 
 
-def _is_made_anew(connection: Connection, pilot: Pilot, run_id: str, kind: str) -> bool:
+def _is_made_anew(connection: Connection, pilot: Pilot, run_id: str, kind: str = "open_counts") -> bool:
     """Whether `in_lake` is what the run's accepted rows give when small counts are suppressed once more."""
     terms, parts = load_contract("open_counts"), []
     for source in (name for name, leaves_as in OPEN_CONTRACTS.items() if leaves_as == kind):

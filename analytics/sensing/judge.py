@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from analytics.lake import Connection
@@ -105,7 +106,7 @@ def judged(
         for table, columns in WORK.items():
             connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({columns})")
         for number, chunk in enumerate(series.chunks):
-            _judge(connection, chunk, f"judging_chunk_{number}", series.kept, timezone if usual else None, nearby)
+            _judge(connection, chunk, f"judging_chunk_{number}", series, timezone if usual else None, nearby)
         connection.execute(_judged(series))
         yield series
     finally:
@@ -126,16 +127,20 @@ WORK = {
 """Tables that each chunk adds to."""
 
 
-def _judge(connection: Connection, chunk: Chunk, table: str, kept: tuple[str, ...], timezone: str | None, nearby: bool) -> None:
+def _judge(connection: Connection, chunk: Chunk, table: str, series: Series, timezone: str | None, nearby: bool) -> None:
     """Judge the readings of a chunk; makes `table` and adds to the tables of `WORK`."""
-    judge_neighbours_in_time(connection, chunk, table=table, kept=kept, timezone=timezone, neighbours=nearby, noted=False)
+    judge = partial(
+        judge_neighbours_in_time, connection, chunk, table=table, kept=series.kept, timezone=timezone, neighbours=nearby,
+        is_ordered=series.is_ordered,
+    )  # fmt: skip
+    judge(noted=False)
     connection.execute(
         "CREATE OR REPLACE TEMP VIEW judging_chunk AS SELECT c.*, sensor, CASE WHEN isfinite(raw) THEN raw * factor + zero END "
         f"AS value FROM {table} c JOIN judging_series USING (series)"
     )
     if connection.execute(f"SELECT 1 FROM {table} WHERE marks >= {ODD} LIMIT 1").fetchone():
         connection.execute(_NOTES)
-        judge_neighbours_in_time(connection, chunk, table=table, kept=kept, timezone=timezone, neighbours=nearby, noted=True)
+        judge(noted=True)
     take_pace(connection)
     judge_stretches(connection)
 
@@ -170,7 +175,8 @@ _NO_ROWS = """
            NULL::TINYINT AS neighbour, NULL::UINTEGER AS gap_ms WHERE false
 """
 AGGREGATE = f"""
-    CASE greatest({", ".join(TESTS)}) WHEN 4 THEN 4 WHEN 3 THEN 3 WHEN 2 THEN CASE least({", ".join(TESTS)}) WHEN 1 THEN 1 ELSE 2 END
+    CASE greatest({", ".join(TESTS)}) WHEN 4 THEN 4 WHEN 3 THEN 3
+         WHEN 2 THEN CASE least({", ".join(TESTS)}) WHEN 1 THEN 1 ELSE 2 END
          WHEN 1 THEN 1
          ELSE CASE WHEN 4 IN ({", ".join(TESTS)}) THEN 4 WHEN 3 IN ({", ".join(TESTS)}) THEN 3
                    WHEN 1 IN ({", ".join(TESTS)}) THEN 1 WHEN 2 IN ({", ".join(TESTS)}) THEN 2 ELSE 9 END END
@@ -190,8 +196,8 @@ _NOTES = f"""
                earlier AS (PARTITION BY sensor ORDER BY source_row ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
     )
     SELECT sensor, source_row, (CASE WHEN is_late THEN {OUT_OF_ORDER} ELSE 0 END
-           + CASE WHEN came = 1 THEN 0 WHEN value IS NOT DISTINCT FROM first_value THEN {DUPLICATE} ELSE {CONFLICT} END)::TINYINT
-           AS note
+           + CASE WHEN came = 1 THEN 0 WHEN value IS NOT DISTINCT FROM first_value THEN {DUPLICATE}
+                  ELSE {CONFLICT} END)::TINYINT AS note
     FROM seen WHERE is_late OR came > 1
 """
 """Readings that came twice, contradict an earlier one, or came out of order."""

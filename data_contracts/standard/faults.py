@@ -65,6 +65,7 @@ CUSTOM_PROPERTIES: dict[str, str] = {
     "testbed.round_to": "base to which published counts are rounded",
     "testbed.count_column": "the column that holds the counts the privacy rules speak of",
     "testbed.suppressed_column": "the column that says whether a count was withheld",
+    "testbed.counts_people": "false where open data hold no count of people, so that no small one can leave",
     "testbed.forbidden_columns": "columns that may never be in the dataset",
     "testbed.epsilon": "what one release with differential privacy spends",
     "testbed.epsilon_total": "what all releases of a pilot may spend together",

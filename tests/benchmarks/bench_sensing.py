@@ -36,7 +36,8 @@ def value_of(sensor: str, minute: str) -> str:
     day = f"(6 * sin({minute} / 229.2) + 5 * sin({minute} / 1900.0 + {sensor}))"
     noise = f"(hash({minute} * 1000 + {sensor}) % 1000 / 1000.0)"
     return (
-        f"CASE WHEN {sensor} % 50 = 7 AND {minute} % 7000 < 600 THEN 7.0 WHEN {sensor} % 50 = 9 AND {minute} % 900 = 5 THEN 1500 "
+        f"CASE WHEN {sensor} % 50 = 7 AND {minute} % 7000 < 600 THEN 7.0 "
+        f"WHEN {sensor} % 50 = 9 AND {minute} % 900 = 5 THEN 1500 "
         f"ELSE round(14 + {day} + {noise}, 1) END"
     )
 

@@ -3,7 +3,7 @@ from datetime import date
 
 import pytest
 
-from dashboards.language import LANGUAGES, answer, choose, rule, words
+from dashboards.language import LANGUAGES, answer, choose, observed, rule, words
 
 EFFECT = {"relative": 0.08, "relative_lower": -0.42, "relative_upper": 1.02, "level": 0.93, "is_conclusive": True}
 
@@ -44,6 +44,23 @@ def test_pilot_texts_fall_back_to_english():
     assert choose({"en": "hello", "fr": "bonjour"}, "fr") == ("bonjour", "fr")
     assert choose({"en": "hello"}, "fr") == ("hello", "en")
     assert choose({"mi": "kia ora"}, "fr") == ("kia ora", "mi")
+
+
+def test_what_sensors_read_has_its_unit_in_every_language() -> None:
+    document = {"observed": {"observed_property": "pm25", "unit": "ug/m3", "day": "mean"}}
+    assert [observed(document, words(code)) for code in LANGUAGES] == [
+        ("Fine particles (PM2.5)", "µg/m³", "fact_mean_day"),
+        ("Particules fines (PM2,5)", "µg/m³", "fact_mean_day"),
+        ("Partículas finas (PM2,5)", "µg/m³", "fact_mean_day"),
+    ]
+    assert observed({"observed": None}, words("en")) is observed({}, words("en")) is None
+
+
+def test_rendered_sensors_are_called_so_in_every_language() -> None:
+    sources = [{"name": "network:street?seed=1&days=28"}]
+    document = {"answer": "Yes.", "verdict": "succeeded", "effect": EFFECT, "uptime": 0.9, "sources": sources}
+    assert "simulés" in answer(document, words("fr"))[0]
+    assert "simulés" not in answer({**document, "sources": []}, words("fr"))[0]
 
 
 def test_the_answer_is_the_runs_own_in_english():

@@ -77,6 +77,14 @@ def test_a_small_contract_loads() -> None:
     assert contract.version == "1.0.0"
 
 
+def test_open_data_that_count_nobody_need_no_smallest_count_but_may_not_count() -> None:
+    text = contracts()["open_readings"].read_text(encoding="utf-8")
+    counting = text.replace("value: false, description: No count", "value: true, description: No count")
+    assert [fault for fault in lint(parse_contract(counting, "x")) if "testbed.small_count" in fault]
+    hidden = text.replace("name: value\n", "name: crossings\n")
+    assert [fault for fault in lint(parse_contract(hidden, "x")) if "there is a column 'crossings'" in fault]
+
+
 def test_lint_names_what_is_missing() -> None:
     found = lint(parse_contract(SMALL, "readings.odcs.yaml"))
     assert any("description.purpose" in line for line in found)

@@ -67,7 +67,8 @@ def test_the_demo_runs_every_pilot_and_a_vendor_without_a_network_and_is_quiet_w
     _, out, err = undisturbed
     assert err == ""
     document = json.loads(out)
-    assert [row["pilot"] for row in document["pilots"]] == ["k_road_streetscape", "plaza_crossings", "te_komititanga_square"]
+    names = ["k_road_streetscape", "plaza_crossings", "school_street_air", "te_komititanga_square"]
+    assert [row["pilot"] for row in document["pilots"]] == names
     for row in document["pilots"]:
         assert row["rows"] > 0 and row["verdict"] in ("succeeded", "not succeeded", "inconclusive")
         assert "[" in row["effect"]

@@ -65,7 +65,8 @@ _GIVEN = """
 _LEARN = """
     INSERT INTO judging_usual
     SELECT sensor, month, hour, levels[1], levels[2], NULL, NULL FROM (
-        SELECT s.sensor, month(interval_start_at AT TIME ZONE $zone) AS month, hour(interval_start_at AT TIME ZONE $zone) AS hour,
+        SELECT s.sensor, month(interval_start_at AT TIME ZONE $zone) AS month,
+               hour(interval_start_at AT TIME ZONE $zone) AS hour,
                quantile_cont(raw * factor + zero, $levels) AS levels
         FROM judging_rows JOIN judging_series s USING (series) JOIN judging_limits l ON l.sensor = s.sensor
         WHERE observed_property = $name AND isfinite(raw)

@@ -7,7 +7,7 @@ looked at once, and thresholds stand beside the sensor's number.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analytics.lake import Connection
 from analytics.sensing.quality.thresholds import Tests, Thresholds
@@ -16,8 +16,8 @@ from analytics.sensing.units import conversion, known_property
 
 CHUNK_ROWS = 5_000_000
 """So many readings, of whole sensors, are sorted at once: what bounds the memory."""
-OPTIONAL = ("source_row", "interval_s", "coverage", "flags")
-"""Columns that a table of readings may lack; without `source_row` the order of the rows is meant."""
+SAMPLE_ROWS = 100_000
+"""A view, such as of a file, is searched for series so far; only where there are others later it is read once more."""
 
 LIMITS = {
     "fail_low": "DOUBLE", "fail_high": "DOUBLE", "suspect_low": "DOUBLE", "suspect_high": "DOUBLE",
@@ -53,11 +53,13 @@ class Series:
         chunks: The chunks they are judged in.
         observed: All that is observed.
         kept: Which of `coverage` and `flags` any reading has.
+        is_ordered: Whether readings have a `source_row`; without, nobody can tell whether one came late.
     """
 
     chunks: tuple[Chunk, ...]
     observed: frozenset[str]
     kept: tuple[str, ...]
+    is_ordered: bool
 
 
 def take_series(connection: Connection, readings: str, thresholds: Thresholds) -> Series:
@@ -65,7 +67,8 @@ def take_series(connection: Connection, readings: str, thresholds: Thresholds) -
 
     Args:
         connection: Holds the readings.
-        readings: Table or view of contract `sensor_readings`; it is read twice.
+        readings: Table or view of contract `sensor_readings`, which may lack `source_row`, `interval_s`,
+            `coverage` and `flags`; a view is read once where its first rows name all series.
         thresholds: The thresholds of all tests.
 
     Returns:
@@ -77,11 +80,23 @@ def take_series(connection: Connection, readings: str, thresholds: Thresholds) -
         SourceError: A property or a unit is unknown.
     """
     there = {str(row[0]) for row in connection.execute(f"DESCRIBE {quoted(readings)}").fetchall()}
+    is_file = connection.execute("SELECT 1 FROM duckdb_views() WHERE view_name = ?", [readings]).fetchone() is not None
+    sampled = f"(FROM {quoted(readings)} LIMIT {SAMPLE_ROWS})" if is_file and not there & {"coverage", "flags"} else None
+    series = _number(connection, sampled or quoted(readings), there, thresholds)
+    if not _take_rows(connection, readings, there, series.kept) and sampled is not None:
+        series = _number(connection, quoted(readings), there, thresholds)
+        _take_rows(connection, readings, there, series.kept)
+    rows = connection.execute("SELECT series, sensor, observed_property FROM judging_series ORDER BY series").fetchall()
+    counts: dict[int, int] = dict(connection.execute("SELECT series, count(*) FROM judging_taken GROUP BY 1").fetchall())
+    return replace(series, chunks=tuple(_chunks(rows, [counts.get(row[0], 0) for row in rows])))
+
+
+def _number(connection: Connection, source: str, there: set[str], thresholds: Thresholds) -> Series:
+    """Make `judging_series` and `judging_limits` of the series in a table or query."""
     interval = "interval_s" if "interval_s" in there else "NULL::DOUBLE"
     counts = ", ".join(f"count({name})" if name in there else "0" for name in ("coverage", "flags"))
     found = connection.execute(
-        f"SELECT site_id, observed_property, unit, {interval} AS interval_s, count(*), {counts} FROM {quoted(readings)} "
-        "GROUP BY 1, 2, 3, 4"
+        f"SELECT site_id, observed_property, unit, {interval} AS interval_s, {counts} FROM {source} GROUP BY 1, 2, 3, 4"
     ).fetchall()
     kinds = {
         pair: (known_property(pair[0]), conversion(known_property(pair[0]).name, pair[1]))
@@ -106,31 +121,30 @@ def take_series(connection: Connection, readings: str, thresholds: Thresholds) -
     limits = [(number, *_limits(thresholds.of(name))) for (name, _), number in sensors.items()]
     columns = ", ".join(f"{name} {kind}" for name, kind in LIMITS.items())
     _write(connection, "judging_limits", f"sensor UINTEGER, {columns}", limits)
-    kept = tuple(name for place, name in enumerate(("coverage", "flags")) if any(row[5 + place] for row in found))
-    _take_rows(connection, readings, there, kept)
-    return Series(tuple(_chunks(rows, [int(row[4]) for row in found])), frozenset(name for name, _ in sensors), kept)
+    kept = tuple(name for place, name in enumerate(("coverage", "flags")) if any(row[4 + place] for row in found))
+    return Series((), frozenset(name for name, _ in sensors), kept, "source_row" in there)
 
 
-def _take_rows(connection: Connection, readings: str, there: set[str], kept: tuple[str, ...]) -> None:
-    """Make `judging_rows`; only columns that tell series apart are compared."""
+def _take_rows(connection: Connection, readings: str, there: set[str], kept: tuple[str, ...]) -> bool:
+    """Make `judging_rows`; all columns that name a series are compared. Returns whether each row's series has a number."""
     pairs = {"site_id": "site_id", "observed_property": "given", "unit": "raw_unit"}
     if "interval_s" in there:
         pairs["interval_s"] = "interval_s"
-    counted = ", ".join(f"count(DISTINCT {name}) + count(*) FILTER ({name} IS NULL)" for name in pairs.values())
-    several = connection.execute(f"SELECT {counted} FROM judging_series").fetchone()
-    assert several is not None
-    telling = [pair for pair, number in zip(pairs.items(), several, strict=True) if number > 1] or [("site_id", "site_id")]
     same = " AND ".join(
-        f"r.{ours} {'IS NOT DISTINCT FROM' if ours == 'interval_s' else '='} s.{theirs}" for ours, theirs in telling
+        f"r.{ours} {'IS NOT DISTINCT FROM' if ours == 'interval_s' else '='} s.{theirs}" for ours, theirs in pairs.items()
     )
     row = "r.source_row, " if "source_row" in there else ""
     rest = "".join(f", r.{name}" for name in kept)
+    # hash the few series, not the readings, whose number is unknown in a file
+    connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE judging_taken AS SELECT s.series, {row}r.interval_start_at, r.value AS raw{rest} "
-        f"FROM {quoted(readings)} r JOIN judging_series s ON {same}"
+        f"FROM {quoted(readings)} r LEFT JOIN judging_series s ON {same}"
     )
+    connection.execute("RESET disabled_optimizers")
     number = "* " if row else "*, rowid + 1 AS source_row "
     connection.execute(f"CREATE OR REPLACE TEMP VIEW judging_rows AS SELECT {number}FROM judging_taken")
+    return connection.execute("SELECT 1 FROM judging_taken WHERE series IS NULL LIMIT 1").fetchone() is None
 
 
 def _chunks(rows: Sequence[tuple[object, ...]], counts: Sequence[int]) -> list[Chunk]:
@@ -138,13 +152,13 @@ def _chunks(rows: Sequence[tuple[object, ...]], counts: Sequence[int]) -> list[C
     chunks: list[list[int]] = []
     size, last_sensor = 0, None
     for number, row in enumerate(rows):
-        enough = CHUNK_ROWS if chunks and row[4] == rows[number - 1][4] else CHUNK_ROWS // 10
+        enough = CHUNK_ROWS if chunks and row[2] == rows[number - 1][2] else CHUNK_ROWS // 10
         if not chunks or (size >= enough and row[1] != last_sensor):
             chunks.append([])
             size = 0
         chunks[-1].append(number)
         size, last_sensor = size + counts[number], row[1]
-    return [Chunk(one[0], one[-1], frozenset(str(rows[number][4]) for number in one)) for one in chunks]
+    return [Chunk(one[0], one[-1], frozenset(str(rows[number][2]) for number in one)) for one in chunks]
 
 
 def _limits(tests: Tests) -> tuple[object, ...]:

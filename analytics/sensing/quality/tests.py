@@ -53,6 +53,7 @@ def judge_neighbours_in_time(
     kept: tuple[str, ...],
     timezone: str | None,
     neighbours: bool,
+    is_ordered: bool,
     noted: bool,
 ) -> None:
     """Judge the readings of a chunk by themselves and by those beside them.
@@ -66,6 +67,7 @@ def judge_neighbours_in_time(
         kept: Which of `coverage` and `flags` are kept.
         timezone: IANA name of the local clock, where `judging_usual` is there.
         neighbours: Whether `judging_nearby` is there.
+        is_ordered: Whether the order of the rows is that in which readings came.
         noted: Whether `judging_notes` is there; what came again then takes no part.
     """
     again = ", n.note, coalesce(n.note >= 2, false) AS is_again" if noted else ""
@@ -75,12 +77,13 @@ def judge_neighbours_in_time(
     local_at = f", r.interval_start_at AT TIME ZONE '{timezone}' AS local_at" if timezone else ""
     usual = "LEFT JOIN judging_usual u ON u.sensor = w.sensor AND u.month = month(local_at) AND u.hour = hour(local_at)"
     near = "LEFT JOIN judging_nearby m ON m.sensor = w.sensor AND m.bucket = epoch_us(interval_start_at) // near_us"
+    turned = "source_row < lag(source_row) OVER w" if is_ordered else "false"
     limits, shared = _limits(connection, chunk)
     steps = shared is None or shared["spike_is_step"]
     spike = SPIKE.format(stands_out=DIFFERENTIAL if steps else AVERAGE)
     marks = (
-        f"(CASE WHEN {is_again} THEN 2 ELSE {spike} END)::USMALLINT * 16 + (CASE WHEN {is_again} THEN 2 ELSE {RATE_OF_CHANGE} END)"
-        f"::USMALLINT * 256 + ({GROSS_RANGE})::USMALLINT"
+        f"(CASE WHEN {is_again} THEN 2 ELSE {spike} END)::USMALLINT * 16 + ({GROSS_RANGE})::USMALLINT"
+        f" + (CASE WHEN {is_again} THEN 2 ELSE {RATE_OF_CHANGE} END)::USMALLINT * 256"
     )
     if shared is not None and not noted and not steps:
         marks = f"CASE WHEN {_all_good(shared)} THEN {_good_marks(shared)}::USMALLINT ELSE {marks} END"
@@ -97,7 +100,7 @@ def judge_neighbours_in_time(
         ), w AS (
             SELECT *, lag(value) OVER w AS before, lead(value) OVER w AS after, row_number() OVER w AS row_place,
                    epoch_us(interval_start_at) - epoch_us(lag(interval_start_at) OVER w) AS gap_us,
-                   source_row < lag(source_row) OVER w AS is_turned
+                   {turned} AS is_turned
             FROM taken WINDOW w AS (PARTITION BY sensor{", is_again" if noted else ""} ORDER BY interval_start_at)
         ), limited AS ({limits})
         SELECT series, source_row, interval_start_at, raw{rest}{", note" if noted else ""},
@@ -119,9 +122,7 @@ def _limits(connection: Connection, chunk: Chunk) -> tuple[str, dict[str, object
     if len(found) > 1:
         return "SELECT w.*, l.* EXCLUDE (sensor) FROM w JOIN judging_limits l ON l.sensor = w.sensor", None
     shared = dict(zip(LIMITS, found[0], strict=True))
-    constants = ", ".join(
-        f"{'NULL' if value is None else value}::{LIMITS[name]} AS {name}" for name, value in shared.items()
-    )
+    constants = ", ".join(f"{'NULL' if value is None else value}::{LIMITS[name]} AS {name}" for name, value in shared.items())
     return f"SELECT *, {constants} FROM w", shared
 
 

@@ -302,7 +302,7 @@ def _fault(name: str, error: Mapping[str, Any]) -> str:
         return f"{where}: {what}" if "expected" in what else f"{where} is '{error['input']}': {what}"
     model: type[BaseModel] = Tests
     for part in place[:-1]:
-        model = {**_MODELS, "spans": Usual}.get(part, model)
+        model = _MODELS.get(part, model)
     return f"{where} is unknown; expected one of {', '.join(model.model_fields)}"
 
 
@@ -315,5 +315,6 @@ _MODELS: Mapping[str, type[BaseModel]] = MappingProxyType(
         "attenuated_signal": AttenuatedSignal,
         "climatology": Climatology,
         "neighbour": Neighbour,
+        "spans": Usual,
     }
 )

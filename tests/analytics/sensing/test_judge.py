@@ -52,7 +52,7 @@ def test_duplicates_conflicts_and_late_rows_are_flagged_and_take_no_part() -> No
     ]
 
 
-def test_the_order_of_rows_changes_no_flag_of_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_of_rows_changes_no_flag_of_a_test() -> None:
     minutes = [(n, f"2026-03-01T{10 + n // 60}:{n % 60:02}:00Z", 0.001 * (n * n % 17)) for n in range(1, 90)]
     columns = "interval_start_at, gross_range, spike, rate_of_change, flat_line, attenuated_signal, qc"
     in_order = judged(minutes, columns)
@@ -74,7 +74,8 @@ def test_sensors_are_judged_alike_in_one_chunk_or_in_many(monkeypatch: pytest.Mo
     def network() -> list[tuple[Any, ...]]:
         with memory() as connection:
             connection.execute(
-                "CREATE TABLE received AS SELECT i + 1 AS source_row, 'site_' || i % 7 AS site_id, 'pm25' AS observed_property, "
+                "CREATE TABLE received AS SELECT i + 1 AS source_row, 'site_' || i % 7 AS site_id, "
+                "'pm25' AS observed_property, "
                 "TIMESTAMPTZ '2026-01-01' + to_minutes(i // 7 * 10) AS interval_start_at, "
                 "CASE WHEN i % 7 = 3 THEN 5 ELSE hash(i) % 1000 / 10.0 END AS value, 'ug/m3' AS unit FROM range(2100) r(i)"
             )

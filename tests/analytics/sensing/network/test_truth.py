@@ -1,4 +1,4 @@
-"""The truth of rendered streets: what the change did is known exactly, and weather and traffic look like weather and traffic."""
+"""The truth of rendered streets: what the change did is known exactly, and weather and traffic look like themselves."""
 
 from __future__ import annotations
 
