@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from analytics.sensing.footfall.hours import count_footfall
+from analytics.sensing.footfall.totals import total_footfall
 from analytics.video.count import count_crossings
 from analytics.video.formats.events import count_events
 from analytics.video.hourly import count_crossings_hourly
@@ -19,6 +20,7 @@ ANALYTICS: dict[str, Callable[..., None]] = {
     "count_crossings_hourly": count_crossings_hourly,
     "count_events": count_events,
     "count_footfall": count_footfall,
+    "total_footfall": total_footfall,
 }
 """Analytics by the name a pilot file calls them."""
 

@@ -16,8 +16,8 @@ from data_contracts.gate import check_file
 from data_contracts.lint import lint
 
 NAMES = (
-    *("counts_by_interval", "counts_hourly", "counts_manual", "footfall_readings", "hourly_readings"),
-    *("judged_readings", "noisy_counts", "open_counts", "sensor_readings", "vendor_scores"),
+    *("counts_by_interval", "counts_hourly", "counts_manual", "footfall_readings", "footfall_totals"),
+    *("hourly_readings", "judged_readings", "noisy_counts", "open_counts", "sensor_readings", "vendor_scores"),
 )
 
 SMALL = """
