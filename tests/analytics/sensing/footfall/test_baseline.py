@@ -46,8 +46,11 @@ def test_planted_weather_is_found():
     totals = USUAL * np.exp(-0.1 * rain) * rng.lognormal(0, 0.05, len(USUAL))
     usual = baseline(YEARS, totals)
     adjusted = weather_adjusted(totals, usual, rain[:, None])
-    # medians: the few bridge days have nothing like them
-    assert np.nanmedian(np.abs(adjusted / totals - 1)) < 0.4 * np.nanmedian(np.abs(usual / totals - 1))
+    known = np.isfinite(adjusted)
+    found = np.polyfit(rain[known], np.log(adjusted[known] / usual[known]), 1)[0]
+    assert abs(found + 0.1) < 0.01
+    ordinary = known & (YEARS.kind < 3)
+    assert np.abs(adjusted / totals - 1)[ordinary].mean() < 0.65 * np.abs(usual / totals - 1)[ordinary].mean()
     with pytest.raises(SourceError, match="expected at least 20"):
         weather_adjusted(totals[:9], usual[:9], rain[:9, None])
 
