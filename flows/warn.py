@@ -57,7 +57,7 @@ def warn(
     *,
     levels: str,
     observed: str,
-    model: str = "ridge",
+    model: str = "persistence",
     horizon: int = 24,
     timezone: str = "UTC",
     is_verified: bool = False,
