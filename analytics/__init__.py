@@ -13,6 +13,7 @@ from analytics.sensing.hourly import sense_hourly
 from analytics.sensing.indices.aqi import air_quality_index
 from analytics.sensing.indices.noise import noise_indicators
 from analytics.sensing.judge import judge_readings
+from analytics.sensing.footfall.totals import total_footfall
 from analytics.video.count import count_crossings
 from analytics.video.formats.events import count_events
 from analytics.video.hourly import count_crossings_hourly
@@ -27,6 +28,7 @@ ANALYTICS: dict[str, Callable[..., None]] = {
     "judge_readings": judge_readings,
     "sense_hourly": sense_hourly,
     "noise_indicators": noise_indicators,
+    "total_footfall": total_footfall,
 }
 """Analytics by the name a pilot file calls them."""
 

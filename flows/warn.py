@@ -57,7 +57,7 @@ def warn(
     *,
     levels: str,
     observed: str,
-    model: str = "ridge",
+    model: str = "persistence",
     horizon: int = 24,
     timezone: str = "UTC",
     is_verified: bool = False,
@@ -88,7 +88,7 @@ def warn(
     district = _district(sources, observed, settings)
     if district.unit != rule.unit:
         raise EarlyWarningError(
-            f"{district.name}: {observed} is in '{district.unit}'; expected '{rule.unit}' as {table.id} has it; convert it first"
+            f"{district.name}: {observed} is in '{district.unit}'; expected '{rule.unit}' as in {table.id}; convert it first"
         )
     ahead, lower, upper = _ahead(district, model, horizon, timezone)
     steps, starts = step_values(district.values, rule, start_at=district.start_at, timezone=timezone)
@@ -184,8 +184,8 @@ def _district(sources: list[str], observed: str, settings: Settings) -> District
         raise EarlyWarningError(f"{', '.join(sources)}: no files were found; expected files, or one pilot; correct them")
     with open_lake(settings.catalog, settings.lake_files) as connection:
         connection.execute(
-            "CREATE TEMP TABLE hours AS SELECT site_id, interval_start_at AS hour_at, crossings::DOUBLE AS value, 'count' AS unit "
-            "FROM lake.counts_hourly WHERE pilot_id = ? AND road_user = ?", [sources[0], observed],
+            "CREATE TEMP TABLE hours AS SELECT site_id, interval_start_at AS hour_at, crossings::DOUBLE AS value, "
+            "'count' AS unit FROM lake.counts_hourly WHERE pilot_id = ? AND road_user = ?", [sources[0], observed],
         )  # fmt: skip
         if "hourly_readings" in TABLES:
             connection.execute(
@@ -198,8 +198,8 @@ def _district(sources: list[str], observed: str, settings: Settings) -> District
 def _grid(connection: Connection, name: str, observed: str) -> District:
     """Rows of `hours` on a grid of whole hours; hours without a row are NaN."""
     row = connection.execute(
-        "SELECT count(*), min(date_trunc('hour', hour_at)), max(date_trunc('hour', hour_at)), list(DISTINCT unit ORDER BY unit), "
-        "list(DISTINCT site_id ORDER BY site_id) FROM hours WHERE hour_at IS NOT NULL"
+        "SELECT count(*), min(date_trunc('hour', hour_at)), max(date_trunc('hour', hour_at)), "
+        "list(DISTINCT unit ORDER BY unit), list(DISTINCT site_id ORDER BY site_id) FROM hours WHERE hour_at IS NOT NULL"
     ).fetchone()
     assert row is not None
     rows, first, last, units, stations = row

@@ -19,7 +19,7 @@ def warn(
     observed: Annotated[
         str, typer.Option("--property", help="Observed property; of a pilot that counts, its road user.")
     ] = "pm25",
-    model: Annotated[str, typer.Option(help="A baseline such as persistence, or ridge or boosting.")] = "ridge",
+    model: Annotated[str, typer.Option(help="A baseline such as persistence, or ridge or boosting.")] = "persistence",
     horizon: Annotated[int, typer.Option(min=1, max=168, help="Hours to forecast.")] = 24,
     timezone: Annotated[str, typer.Option(help="IANA name of the local clock.")] = "UTC",
     is_verified: Annotated[bool, typer.Option("--skill", help="Add the model's skill against persistence.")] = False,

@@ -16,9 +16,9 @@ from data_contracts.gate import check_file
 from data_contracts.lint import lint
 
 NAMES = (
-    *("air_quality_index", "counts_by_interval", "counts_hourly", "counts_manual", "footfall_readings", "hourly_readings"),
-    *("judged_readings", "noise_indicators", "noisy_counts", "open_counts", "open_readings", "sensor_readings"),
-    *("vendor_scores",),
+    *("air_quality_index", "counts_by_interval", "counts_hourly", "counts_manual", "footfall_readings", "footfall_totals"),
+    *("hourly_readings", "judged_readings", "noise_indicators", "noisy_counts", "open_counts", "open_readings"),
+    *("sensor_readings", "vendor_scores"),
 )
 
 SMALL = """

@@ -1,7 +1,7 @@
 """Intervals around forecasts that hold the truth as often as they say: split conformal, and adaptive for series.
 
 Split conformal intervals assume that the past and the future can be exchanged, which drift breaks. Adaptive conformal
-inference (ACI) corrects its level after each miss, and holds its coverage in the long run whatever the series does.
+inference corrects its level after each miss, and holds its coverage in the long run whatever the series does.
 
 Source:
     Gibbs and Candes 2021, Adaptive conformal inference under distribution shift; Romano, Patterson and Candes 2019 (CQR).
@@ -19,7 +19,7 @@ from analytics.sensing.warning.levels import EarlyWarningError
 
 Values = npt.NDArray[np.float64]
 RATE = 0.005
-"""Step of ACI's level, as its authors start."""
+"""Step of the adaptive level, as its authors start."""
 
 
 def conformal_quantile(scores: npt.ArrayLike, alpha: float) -> float:
@@ -81,7 +81,7 @@ def adaptive(
         values: What was measured, shape `(n,)`; NaN where nothing was: the level then stays as it is.
         horizon: Hours from the origin to the hour forecast. [h]
         alpha: Share of misses that is allowed.
-        rate: Step of ACI; 0 for split conformal on a rolling window.
+        rate: Step of the adaptive level; 0 for split conformal on a rolling window.
         window: Newest errors that count.
         fewest: Errors that must be known before the first interval.
         floor: What no value lies below, such as 0 for counts.
@@ -100,10 +100,9 @@ def adaptive(
                 level += rate * (alpha - float(not lower[past] <= values[past] <= upper[past]))
             errors.append(abs(values[past] - forecasts[past]))
         if np.isfinite(forecasts[t]) and len(errors) >= fewest:
-            if level <= 0:
-                reach = np.inf
-            else:
-                reach = conformal_quantile(list(errors), level) if level < 1 else 0.0
+            reach = np.inf if level <= 0 else 0.0  # a level at or beyond 0 or 1 asks for everything or nothing
+            if 0 < level < 1:
+                reach = conformal_quantile(list(errors), level)
             lower[t], upper[t] = max(forecasts[t] - reach, floor), forecasts[t] + reach
     return Intervals(lower, upper, alpha)
 

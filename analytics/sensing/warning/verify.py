@@ -32,16 +32,16 @@ class Row:
         horizon_h: Hours from the origin. [h]
         hours: Hours that were judged. [h]
         events: Hours of them at or above the threshold.
-        episodes: Episodes those are of: the blocks of the bootstrap.
+        episodes: Episodes those are of, less than 12 quiet hours apart inside: the blocks of the bootstrap.
         mae: Mean absolute error, in the unit of the series.
         mae_skill: 1 less its error over that of persistence, with an interval from blocks of three days.
         mase: Error over that of the seasonal-naive forecast before the hours judged.
         scores: POD, FAR (ratio), CSI, bias, HSS, SEDI of alerts, each with interval; POFD beside them.
-        begins: POD and CSI of hours that began at a quiet origin: what persistence can never foresee.
+        begins: POD and CSI of hours that began at a quiet origin: what a repeated value cannot tell.
         brier: Of the probabilities, with interval.
         brier_skill: Against the frequency of events known at each origin.
         lead_h: Median hours of warning before an episode began, over all horizons of the table; 0 where none came. [h]
-        intervals: Coverage of the 90 % intervals of ACI, also by hour of the day.
+        intervals: Coverage of the 90 % adaptive intervals, also by hour of the day.
     """
 
     model: str
@@ -159,7 +159,7 @@ def _row(
         h,
         len(values),
         int(events.sum()),
-        len(leads),
+        int(blocks.max()) + 1 if events.any() else 0,
         float(np.abs(values - guess).mean()),
         scored(lambda at: skill.mae_skill(values[at], guess[at], plain[at]), every // (3 * DAY)),
         skill.mase(values, guess, before),

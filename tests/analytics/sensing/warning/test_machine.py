@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -114,7 +115,7 @@ def test_it_never_chatters_and_replays_to_the_same_log(rows, shape):
     for height, level in enumerate(made.levels, start=1):
         is_up = states >= height
         turns = np.flatnonzero(np.diff(np.concatenate([[False], is_up]).astype(int))).tolist()
-        for number, (first, last) in enumerate(zip(turns, turns[1:], strict=False)):
+        for number, (first, last) in enumerate(pairwise(turns)):
             least = max(made.lower_after, made.keep_at_least) if number % 2 == 0 else made.levels[0].raise_after
             assert last - first >= least, (level.name, states)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -69,7 +70,7 @@ def test_no_block_cuts_an_episode(flags, gap):
     blocks = skill.episodes(events, gap=gap)
     assert blocks[0] == 0 and set(np.diff(blocks)) <= {0, 1}
     at = np.flatnonzero(events)
-    for a, b in zip(at, at[1:], strict=False):
+    for a, b in pairwise(at):
         assert (blocks[a] == blocks[b]) == (b - a <= gap)
 
 
