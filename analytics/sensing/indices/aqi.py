@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from analytics.lake import Connection
 from analytics.sensing.indices.averages import Wanted, period_values
+from analytics.sensing.indices.batches import site_batches
 from analytics.sensing.indices.nowcast import nowcast_values
 from analytics.sensing.indices.tables import IndexTable, Needs, NowcastTable, table_of, tables
 from analytics.sensing.readings import quoted
@@ -50,27 +51,30 @@ def air_quality_index(
         The tables name theirs; rounding and truncation: EPA-454/B-24-002.
     """
     asked = table_of(index, IndexTable, NowcastTable)
-    of_values, of_bands = f"{table}_values", f"{table}_bands"
-    if isinstance(asked, NowcastTable):
-        scale = table_of(asked.breakpoints, IndexTable)
-        nowcast_values(connection, readings, asked, scale, table=of_values, timezone=timezone)
-    else:
-        scale = table_of(index, IndexTable)
-        period_values(connection, readings, wanted_of(scale), table=of_values, timezone=timezone)
-    _write_bands(connection, scale, table=of_bands)
+    scale = table_of(asked.breakpoints if isinstance(asked, NowcastTable) else index, IndexTable)
+    names = {part: f"{table}_{part}" for part in ("batch", "values", "bands")}
+    _write_bands(connection, scale, table=names["bands"])
     needs = scale.needs if scale is asked else None
-    connection.execute(
-        _ROWS.format(table=quoted(table), values=quoted(of_values), bands=quoted(of_bands), missing=_missing(needs)),
-        {
-            "index_id": asked.id,
-            "version": asked.version,
-            "top": scale.bands[-1].index[1],
-            "is_rule_known": needs is None or needs.verified,
-        }
-        | ({"traffic": list(traffic_sites)} if needs else {}),
-    )
-    for name in (of_values, of_bands):
-        connection.execute(f"DROP TABLE {quoted(name)}")
+    found = connection.execute(f"SELECT max(interval_start_at) FROM {quoted(readings)}").fetchone()
+    newest = found[0] if found else None
+    for write in site_batches(connection, readings, table=names["batch"]):
+        if isinstance(asked, NowcastTable):
+            nowcast_values(connection, names["batch"], asked, scale, table=names["values"], timezone=timezone, newest=newest)
+        else:
+            period_values(connection, names["batch"], wanted_of(scale), table=names["values"], timezone=timezone)
+        connection.execute(
+            write.format(quoted(table))
+            + _ROWS.format(values=quoted(names["values"]), bands=quoted(names["bands"]), missing=_missing(needs)),
+            {
+                "index_id": asked.id,
+                "version": asked.version,
+                "top": scale.bands[-1].index[1],
+                "is_rule_known": needs is None or needs.verified,
+            }
+            | ({"traffic": list(traffic_sites)} if needs else {}),
+        )
+    for part in ("values", "bands"):
+        connection.execute(f"DROP TABLE {quoted(names[part])}")
 
 
 def wanted_of(scale: IndexTable) -> list[Wanted]:
@@ -115,7 +119,6 @@ def _missing(needs: Needs | None) -> str:
 
 
 _ROWS = """
-    CREATE OR REPLACE TEMP TABLE {table} AS
     WITH read_off AS (
         SELECT v.*, b.place, b.is_verified, number > b.high AS is_above, b.band,
                CASE WHEN number <= b.high

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from analytics.lake import Connection
 from analytics.sensing.indices.averages import ENOUGH, FLAGS, check_timezone
+from analytics.sensing.indices.batches import site_batches
 from analytics.sensing.indices.tables import NoiseTable, table_of
 from analytics.sensing.readings import SourceError, quoted
 
@@ -57,35 +58,23 @@ def noise_indicators(
     known = {row[0] for row in connection.execute(f"DESCRIBE {quoted(readings)}").fetchall()}
     length = "coalesce(interval_s, 0)" if "interval_s" in known else "3600"
     failed = "AND qc <> 4" if "qc" in known else ""
-    levels = quoted(f"{table}_levels")
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE {levels} AS
-        SELECT site_id, interval_start_at AS start_at, value AS level, {length} AS interval_s,
-               least(1.0, coalesce(coverage, 1.0)) * {length} AS measured_s, pow(10, value / 10) AS energy,
-               ((interval_start_at AT TIME ZONE $zone) - to_hours($day))::DATE AS day,
-               hour((interval_start_at AT TIME ZONE $zone) - to_hours($day)) AS hour_of_day,
-               CASE WHEN hour_of_day < $day_h THEN 'day' WHEN hour_of_day < $day_h + $evening_h THEN 'evening'
-                    ELSE 'night' END AS part, nullif(flags::VARCHAR, '') AS flags
-        FROM {quoted(readings)}
-        WHERE observed_property = 'noise_laeq' AND isfinite(value) {failed}
-        """,
-        {"zone": timezone, "day": day_starts_at_hour, "day_h": hours["day"], "evening_h": hours["evening"]},
+    bands, guideline = table_of(BANDS, NoiseTable), table_of(GUIDELINE, NoiseTable)
+    batch, levels = f"{table}_batch", quoted(f"{table}_levels")
+    indicators = _INDICATORS.format(
+        levels=levels,
+        steps=_bands_sql({str(one.indicator): one.from_db for one in bands.levels}),
+        guideline=_guideline_sql({str(one.indicator): one.from_db[0] for one in guideline.levels}),
+        **hours,
     )
-    bands = table_of(BANDS, NoiseTable)
-    guideline = table_of(GUIDELINE, NoiseTable)
-    level_sql = {one.indicator: one.from_db for one in bands.levels}
-    above_sql = {one.indicator: one.from_db[0] for one in guideline.levels}
-    connection.execute(
-        _INDICATORS.format(
-            table=quoted(table), levels=levels, steps=_bands_sql(level_sql), guideline=_guideline_sql(above_sql), **hours
-        ),
-        {
-            "zone": timezone,
-            "day": day_starts_at_hour,
-            "version": f"{bands.id} {bands.version}, {guideline.id} {guideline.version}",
-        },
-    )
+    version = f"{bands.id} {bands.version}, {guideline.id} {guideline.version}"
+    for write in site_batches(connection, readings, table=batch):
+        connection.execute(
+            _LEVELS.format(levels=levels, readings=quoted(batch), length=length, failed=failed),
+            {"zone": timezone, "day": day_starts_at_hour, "day_h": hours["day"], "evening_h": hours["evening"]},
+        )
+        connection.execute(
+            write.format(quoted(table)) + indicators, {"zone": timezone, "day": day_starts_at_hour, "version": version}
+        )
     connection.execute(f"DROP TABLE {levels}")
 
 
@@ -115,8 +104,18 @@ def _guideline_sql(levels: dict[str, int]) -> str:
     return f"CASE {' '.join(f'WHEN indicator = {name!r} THEN value > {above}' for name, above in levels.items())} END"
 
 
+_LEVELS = """
+    CREATE OR REPLACE TEMP TABLE {levels} AS
+    SELECT site_id, interval_start_at AS start_at, value AS level, {length} AS interval_s,
+           least(1.0, coalesce(coverage, 1.0)) * {length} AS measured_s, pow(10, value / 10) AS energy,
+           ((interval_start_at AT TIME ZONE $zone) - to_hours($day))::DATE AS day,
+           hour((interval_start_at AT TIME ZONE $zone) - to_hours($day)) AS hour_of_day,
+           CASE WHEN hour_of_day < $day_h THEN 'day' WHEN hour_of_day < $day_h + $evening_h THEN 'evening'
+                ELSE 'night' END AS part, nullif(flags::VARCHAR, '') AS flags
+    FROM {readings}
+    WHERE observed_property = 'noise_laeq' AND isfinite(value) {failed}
+"""
 _INDICATORS = f"""
-    CREATE OR REPLACE TEMP TABLE {{table}} AS
     WITH spans AS (
         SELECT DISTINCT site_id, day, 'day' AS period, day AS first_day, day AS last_day FROM {{levels}}
         UNION ALL
@@ -179,7 +178,7 @@ _INDICATORS = f"""
         SELECT site_id, period, starts_at, {FLAGS} AS said FROM {{levels}} JOIN named USING (site_id, day) GROUP BY ALL
     ), valued AS (
         SELECT site_id, indicator, period, starts_at, ends_at, is_whole_year, coverage, true AS is_fine,
-               10 * log10(energy) AS value FROM energies
+               round(10 * log10(energy), 6) AS value FROM energies  -- the order of a sum changes the last digits
         UNION ALL BY NAME SELECT * FROM shares
     ), judged AS (
         SELECT * REPLACE (CASE WHEN coverage >= {ENOUGH} AND is_fine THEN value END AS value) FROM valued

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from analytics.lake import Connection
 from analytics.sensing.indices.averages import ENOUGH, TICKS, Wanted, hours_in_ticks
 from analytics.sensing.indices.tables import IndexTable, NowcastTable
@@ -12,7 +14,14 @@ NEWEST, NEEDED = 3, 2
 
 
 def nowcast_values(
-    connection: Connection, hourly: str, cast: NowcastTable, scale: IndexTable, *, table: str, timezone: str
+    connection: Connection,
+    hourly: str,
+    cast: NowcastTable,
+    scale: IndexTable,
+    *,
+    table: str,
+    timezone: str,
+    newest: datetime.datetime | None,
 ) -> None:
     """The NowCast of every hour, for all sites at once.
 
@@ -25,9 +34,10 @@ def nowcast_values(
         hourly: Table of contract `hourly_readings`.
         cast: Hours and least weight of each pollutant.
         scale: The index whose breakpoints are used; it gives unit and decimals.
-        table: Table to create, as `averages.period_values` does; a row for each hour, up to the newest of all sites, that
-            or whose two predecessors were measured.
+        table: Table to create, as `averages.period_values` does; a row for each hour that, or whose two predecessors, were
+            measured.
         timezone: IANA name of the local clock.
+        newest: The last hour there may be a row of, so that sites that fell silent have none of hours to come.
 
     Raises:
         SourceError: The time zone or a unit is unknown.
@@ -49,38 +59,46 @@ def nowcast_values(
         "least_weight DOUBLE, is_surrogate BOOLEAN, unit VARCHAR, decimals INTEGER)"
     )
     connection.executemany(f"INSERT INTO {rules} VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    window_h = max(one.hours for one in cast.pollutants)
+    c = [f"c{i}" for i in range(window_h)]
+    lags = ", ".join(f"CASE WHEN {i} < window_h THEN lag(c, {i}) OVER w END AS c{i}" for i in range(window_h))
+    known = " + ".join(f"({one} IS NOT NULL)::INTEGER" for one in c)
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {quoted(table)} AS
         WITH measured AS (
             SELECT site_id, observed_property, hour_at, greatest(ticks, 0)::DOUBLE AS c, flags
             FROM {hours} WHERE coverage >= {ENOUGH}
-        ), reaching AS (
-            SELECT site_id, observed_property, hour_at + to_hours(i) AS period_start_at, i, c, flags, r.*
-                   EXCLUDE (observed_property)
-            FROM measured JOIN {rules} r USING (observed_property), range(48) t(i)
-            WHERE i < window_h AND hour_at + to_hours(i) <= (SELECT max(hour_at) FROM measured)
-        ), gathered AS (
-            SELECT site_id, observed_property, period_start_at, any_value(statistic) AS statistic, any_value(unit) AS unit,
-                   any_value(decimals) AS decimals, any_value(is_surrogate) AS is_surrogate,
-                   count(*) / any_value(window_h) AS coverage, list(struct_pack(i, c)) AS hours, arg_min(c, i) AS newest,
-                   count(*) FILTER (i < least({NEWEST}, window_h)) >= least({NEEDED}, any_value(window_h)) AS is_enough,
-                   CASE WHEN max(c) = 0 THEN 1.0 ELSE greatest(min(c) / max(c), any_value(least_weight)) END AS w,
-                   string_agg(DISTINCT flags, ',' ORDER BY flags) AS flags
-            FROM reaching GROUP BY site_id, observed_property, period_start_at
-            HAVING count(*) FILTER (i < {NEWEST}) > 0
-        ), cast_now AS (
-            SELECT *, CASE WHEN w = 0 THEN newest  -- all weight is the newest hour's
-                           ELSE list_sum(list_transform(hours, lambda h: pow(w, h.i) * h.c))
-                                / list_sum(list_transform(hours, lambda h: pow(w, h.i))) END AS ticks
-            FROM gathered
+        ), grid AS (
+            SELECT site_id, observed_property, unnest(generate_series(first_at, last_at, INTERVAL 1 HOUR)) AS hour_at
+            FROM (
+                SELECT site_id, observed_property, min(hour_at) AS first_at,
+                       least(max(hour_at) + to_hours({NEWEST - 1}), ?::TIMESTAMPTZ) AS last_at
+                FROM measured GROUP BY ALL
+            )
+        ), seen AS (
+            SELECT site_id, observed_property, hour_at, {lags}, r.* EXCLUDE (observed_property),
+                   string_agg(flags, ',') OVER (w ROWS {window_h - 1} PRECEDING) AS said
+            FROM grid LEFT JOIN measured USING (site_id, observed_property, hour_at) JOIN {rules} r USING (observed_property)
+            WINDOW w AS (PARTITION BY site_id, observed_property ORDER BY hour_at)
+        ), weighed AS (
+            SELECT *, {known} AS known, {" + ".join(known.split(" + ")[:NEWEST])} AS of_newest,
+                   CASE WHEN greatest({", ".join(c)}) = 0 THEN 1.0
+                        ELSE greatest(least({", ".join(c)}) / greatest({", ".join(c)}), least_weight) END AS w
+            FROM seen
         )
-        SELECT site_id, observed_property, statistic, period_start_at, 3600 AS period_s,
-               CASE WHEN is_enough THEN round(ticks)::HUGEINT // pow(10, {TICKS} - decimals)::HUGEINT END AS number,
-               decimals, unit, coverage, is_enough,
-               nullif(concat_ws(',', flags, CASE WHEN is_surrogate THEN 'surrogate' END), '') AS flags
-        FROM cast_now
-        """
+        SELECT site_id, observed_property, statistic, hour_at AS period_start_at, 3600 AS period_s,
+               of_newest >= least({NEEDED}, window_h) AS is_enough,
+               CASE WHEN is_enough THEN round(CASE WHEN w = 0 THEN coalesce({", ".join(c)})  -- all weight is the newest's
+                    ELSE ({" + ".join(f"pow(w, {i}) * coalesce(c{i}, 0)" for i in range(window_h))})
+                       / ({" + ".join(f"pow(w, {i}) * (c{i} IS NOT NULL)::INTEGER" for i in range(window_h))})
+                    END)::HUGEINT // pow(10, {TICKS} - decimals)::HUGEINT END AS number,
+               decimals, unit, known / window_h AS coverage,
+               nullif(concat_ws(',', array_to_string(list_sort(list_distinct(string_split(said, ','))), ','),
+                                CASE WHEN is_surrogate THEN 'surrogate' END), '') AS flags
+        FROM weighed WHERE of_newest > 0
+        """,
+        [newest],
     )
     for name in (hours, rules):
         connection.execute(f"DROP TABLE {name}")

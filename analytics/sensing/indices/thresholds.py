@@ -6,10 +6,12 @@ are exceedances. Values are compared unrounded.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from analytics.lake import Connection
 from analytics.sensing.indices.averages import ENOUGH, TICKS, Wanted, period_values
+from analytics.sensing.indices.batches import site_batches
 from analytics.sensing.indices.tables import Limit, LimitsTable, Threshold, ThresholdsTable, table_of
 from analytics.sensing.readings import quoted
 
@@ -38,11 +40,12 @@ def limit_exceedances(connection: Connection, readings: str, *, table: str, limi
     _write_levels(connection, asked.limits, table=f"{table}_limits")
     pairs = {(one.observed_property, SOURCE_OF.get(one.statistic, one.statistic)): one.unit for one in asked.limits}
     wanted = [Wanted(name, statistic, unit) for (name, statistic), unit in pairs.items()]
-    period_values(connection, readings, wanted, table=f"{table}_values", timezone=timezone)
-    connection.execute(
-        _JUDGED.format(table=quoted(table), limits=quoted(f"{table}_limits"), values=quoted(f"{table}_values")),
-        {"zone": timezone, "id": asked.id, "version": asked.version, "enough": asked.year_coverage},
-    )
+    for write in site_batches(connection, readings, table=f"{table}_batch"):
+        period_values(connection, f"{table}_batch", wanted, table=f"{table}_values", timezone=timezone)
+        connection.execute(
+            write.format(quoted(table)) + _JUDGED.format(limits=quoted(f"{table}_limits"), values=quoted(f"{table}_values")),
+            {"zone": timezone, "id": asked.id, "version": asked.version, "enough": asked.year_coverage},
+        )
     for name in ("limits", "values"):
         connection.execute(f"DROP TABLE {quoted(f'{table}_{name}')}")
 
@@ -65,32 +68,17 @@ def threshold_episodes(connection: Connection, readings: str, *, table: str, thr
     _write_levels(connection, asked.thresholds, table=f"{table}_limits")
     pairs = {(one.observed_property, one.statistic): one.unit for one in asked.thresholds}
     wanted = [Wanted(name, statistic, unit) for (name, statistic), unit in pairs.items()]
-    period_values(connection, readings, wanted, table=f"{table}_values", timezone=timezone)
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE {quoted(table)} AS
-        WITH above AS (
-            SELECT v.site_id, l.*, period_start_at, period_s, number,
-                   CASE WHEN l.statistic = 'hour' THEN epoch(period_start_at)::BIGINT // 3600
-                        ELSE (period_start_at AT TIME ZONE $zone)::DATE - DATE '1970-01-01' END AS step
-            FROM {quoted(f"{table}_values")} v JOIN {quoted(f"{table}_limits")} l USING (observed_property, statistic)
-            WHERE number > above
-        ), runs AS (
-            SELECT *, step - row_number() OVER (PARTITION BY site_id, place ORDER BY step) AS run FROM above
+    for write in site_batches(connection, readings, table=f"{table}_batch"):
+        period_values(connection, f"{table}_batch", wanted, table=f"{table}_values", timezone=timezone)
+        connection.execute(
+            write.format(quoted(table)) + _EPISODES.format(limits=quoted(f"{table}_limits"), values=quoted(f"{table}_values")),
+            {"zone": timezone, "id": asked.id, "version": asked.version},
         )
-        SELECT site_id, $id AS index_id, $version AS index_version, level, observed_property, statistic,
-               any_value(above) / 1e{TICKS} AS threshold, any_value(unit) AS unit, min(period_start_at) AS start_at,
-               max(period_start_at + to_seconds(period_s)) AS end_at, count(*) AS periods, max(number) / 1e{TICKS} AS highest
-        FROM runs GROUP BY site_id, place, level, observed_property, statistic, run
-        HAVING count(*) >= any_value(consecutive) ORDER BY site_id, start_at, place
-        """,
-        {"zone": timezone, "id": asked.id, "version": asked.version},
-    )
     for name in ("limits", "values"):
         connection.execute(f"DROP TABLE {quoted(f'{table}_{name}')}")
 
 
-def _write_levels(connection: Connection, levels: list[Limit] | list[Threshold], *, table: str) -> None:
+def _write_levels(connection: Connection, levels: Sequence[Limit | Threshold], *, table: str) -> None:
     """Levels in whole ticks."""
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {quoted(table)} (place INTEGER, level VARCHAR, observed_property VARCHAR, "
@@ -107,7 +95,6 @@ def _write_levels(connection: Connection, levels: list[Limit] | list[Threshold],
 
 
 _JUDGED = f"""
-    CREATE OR REPLACE TEMP TABLE {{table}} AS
     WITH valued AS (
         SELECT site_id, observed_property, statistic AS made_of, number, year(period_start_at AT TIME ZONE $zone) AS year,
                date_trunc('month', period_start_at AT TIME ZONE $zone)::DATE AS month
@@ -156,4 +143,21 @@ _JUDGED = f"""
            nullif(concat_ws(',', CASE WHEN NOT is_enough THEN 'too_little_data' END,
                                  CASE WHEN mean_of_years > 1 THEN 'mean_of_' || years || '_years' END), '') AS flags
     FROM over_years ORDER BY site_id, year, place
+"""
+
+_EPISODES = f"""
+    WITH above AS (
+        SELECT v.site_id, l.*, period_start_at, period_s, number,
+               CASE WHEN l.statistic = 'hour' THEN epoch(period_start_at)::BIGINT // 3600
+                    ELSE (period_start_at AT TIME ZONE $zone)::DATE - DATE '1970-01-01' END AS step
+        FROM {{values}} v JOIN {{limits}} l USING (observed_property, statistic)
+        WHERE number > above
+    ), runs AS (
+        SELECT *, step - row_number() OVER (PARTITION BY site_id, place ORDER BY step) AS run FROM above
+    )
+    SELECT site_id, $id AS index_id, $version AS index_version, level, observed_property, statistic,
+           any_value(above) / 1e{TICKS} AS threshold, any_value(unit) AS unit, min(period_start_at) AS start_at,
+           max(period_start_at + to_seconds(period_s)) AS end_at, count(*) AS periods, max(number) / 1e{TICKS} AS highest
+    FROM runs GROUP BY site_id, place, level, observed_property, statistic, run
+    HAVING count(*) >= any_value(consecutive) ORDER BY site_id, start_at, place
 """
