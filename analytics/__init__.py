@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from analytics.sensing.footfall.hours import count_footfall
+from analytics.sensing.footfall.totals import total_footfall
 from analytics.sensing.hourly import sense_hourly
 from analytics.sensing.indices.aqi import air_quality_index
 from analytics.sensing.indices.noise import noise_indicators
 from analytics.sensing.judge import judge_readings
-from analytics.sensing.footfall.totals import total_footfall
 from analytics.video.count import count_crossings
 from analytics.video.formats.events import count_events
 from analytics.video.hourly import count_crossings_hourly
