@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from analytics.lake import Connection
+from analytics.sensing.calibration.apply import apply_calibration
 from analytics.sensing.judge import DUPLICATE, judged
 from analytics.sensing.quality.series import Series
 from analytics.sensing.quality.thresholds import load_thresholds
@@ -42,11 +43,12 @@ def sense_hourly(
     thresholds: dict[str, Any] | None = None,
     coordinates: dict[str, list[float]] | None = None,
     groups: dict[str, list[str]] | None = None,
+    calibration: str | dict[str, Any] | None = None,
 ) -> None:
     """Judge readings and turn them into rows of contract `hourly_readings`.
 
-    A reading belongs to the hour it begins in. Readings that failed, are missing or came again are left out; suspect ones are
-    in, and the hour says so (`suspect`; `failed` where some were left out). An hour without a reading has no row.
+    A reading belongs to the hour it begins in. Readings that failed, are missing or came again, and those of a time of which
+    nothing was measured (coverage 0), are left out; suspect ones are in, and the hour says so (`suspect`; `failed` where some were left out). An hour without a reading has no row.
 
     Args:
         connection: Holds the readings.
@@ -59,14 +61,17 @@ def sense_hourly(
         thresholds: What differs from `quality/thresholds.yaml`, see `load_thresholds`.
         coordinates: Site -> latitude and longitude, for the neighbour test. [degree]
         groups: Name -> sites that are neighbours of each other.
+        calibration: Name of a calibration to apply to the hours, see `apply_calibration`.
 
     Raises:
-        SourceError: A property, a unit, a threshold, a place or the time zone is unknown or wrong, or readings are longer than
-            an hour.
+        SourceError: A property, a unit, a threshold, a place, a calibration or the time zone is unknown or wrong, or readings
+            are longer than an hour.
     """
     limits = load_thresholds(thresholds)
     with judged(connection, readings, limits, timezone=timezone, coordinates=coordinates or {}, groups=groups or {}) as series:
         aggregate_hours(connection, series, limits.version, table=table)
+    if calibration is not None:
+        apply_calibration(connection, table, calibration=calibration)
 
 
 def aggregate_hours(connection: Connection, series: Series, version: str, *, table: str) -> None:
@@ -105,11 +110,12 @@ def _hours(kind: str, series: Series, *, alone: bool, table: str) -> str:
     unit = "" if alone and "factor" not in first else "JOIN judging_series s USING (series)"
     own = "" if alone else f"WHERE s.hourly = '{kind}'"
     length = "coalesce(r.coverage, 1)" if "coverage" in series.kept else "1"
+    was_measured = "AND r.coverage IS DISTINCT FROM 0" if "coverage" in series.kept else ""
     said = "string_agg(DISTINCT flags, ',')" if "flags" in series.kept else "NULL::VARCHAR"
     return f"""
         INSERT INTO {quoted(table)}
         WITH used AS (
-            SELECT r.* REPLACE (CASE WHEN qc < 4 AND (note IS NULL OR note < {DUPLICATE}) THEN raw END AS raw),
+            SELECT r.* REPLACE (CASE WHEN qc < 4 AND (note IS NULL OR note < {DUPLICATE}) {was_measured} THEN raw END AS raw),
                    epoch_us(interval_start_at) // {HOUR_S * 1_000_000} AS hour, {length} AS length
             FROM judging_judged r
         ), gathered AS (

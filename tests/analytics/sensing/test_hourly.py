@@ -8,7 +8,7 @@ import pytest
 
 from analytics.lake import memory
 from analytics.sensing.hourly import sense_hourly
-from analytics.sensing.readings import SourceError
+from analytics.sensing.readings import Reading, SourceError, write_readings
 
 
 def hours(rows: list[tuple[str, str, str, float | None, float | None, str]], **params: Any) -> list[tuple[Any, ...]]:
@@ -78,3 +78,20 @@ def test_readings_longer_than_an_hour_are_an_error_of_one_line() -> None:
 
 def test_no_readings_make_no_hours() -> None:
     assert hours([]) == []
+
+
+def test_a_count_of_a_time_in_which_nothing_was_measured_is_no_hour() -> None:
+    rows = [
+        Reading(n, "a", "car", f"2026-03-01T{n:02}:00:00Z", 3600.0, "0", "count", coverage)
+        for n, coverage in ((1, 0.0), (2, 1.0))
+    ]
+    with memory() as connection:
+        write_readings(connection, rows, table="read")
+        connection.execute(
+            "CREATE TEMP TABLE received AS SELECT * REPLACE (interval_start_at::TIMESTAMPTZ AS interval_start_at, "
+            "value::DOUBLE AS value) FROM read"
+        )
+        sense_hourly(connection, "received", table="hours", timezone="UTC")
+        assert connection.execute("SELECT hour(interval_start_at AT TIME ZONE 'UTC'), value FROM hours").fetchall() == [
+            (2, 0.0)
+        ]
