@@ -107,9 +107,9 @@ def test_a_drift_grows_against_the_same_network_without_faults(sent: Connection)
 def test_rows_come_twice_late_and_empty_only_where_faults_are_wanted(sent: Connection) -> None:
     odd = (
         "SELECT count(*) FILTER (value IS NULL) > 0, "
-        "count(*) > count(DISTINCT (site_id, observed_property, interval_start_at)), bool_or(is_late) FROM (SELECT *, "
-        "interval_start_at < max(interval_start_at) OVER (ORDER BY source_row ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) "
-        "AS is_late FROM {})"
+        "count(*) > count(DISTINCT (site_id, observed_property, interval_start_at)), bool_or(is_late) "
+        "FROM (SELECT *, interval_start_at < max(interval_start_at) OVER (ORDER BY source_row ROWS BETWEEN "
+        "UNBOUNDED PRECEDING AND 1 PRECEDING) AS is_late FROM {})"
     )
     assert sent.execute(odd.format("sent")).fetchone() == (True, True, True)
     rendered_network(sent, f"{SOURCE}&faults=0", table="whole")
