@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 from analytics.lake import LIVE, Connection, retry, transaction
 
-LIVE_TABLES = ("live_counts", "counts_by_interval", "quarantine")
-"""The tables that get rows whenever an interval closes."""
+LIVE_TABLES = ("live_counts", "live_readings", "counts_by_interval", "quarantine")
+"""The tables that get rows whenever an interval closes or a batch of readings comes."""
 KEPT_S = 3600.0
 """Snapshots of intervals, and files that were merged, stay at least so long: whoever reads them has finished by then. [s]"""
 

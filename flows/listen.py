@@ -26,6 +26,7 @@ from analytics.sensing.readings import SourceError, site_id_of
 from data_contracts.contract import load_contract
 from experiments.faults import wrong_value
 from experiments.settings import Settings
+from flows.compact import compacted_daily
 from flows.stopping import seconds, stopped_by_signals
 
 CONTRACT = "sensor_readings"
@@ -133,7 +134,11 @@ def listen_to(source: str, mapping: str, settings: Settings, listen_for: str | N
     feed, address = feed_and_address(source, settings)
     import data_contracts.expectations  # noqa: F401  # takes seconds: not when the first readings wait
 
-    with stopped_by_signals(stop), open_lake(settings.catalog, settings.lake_files) as connection:
+    with (
+        stopped_by_signals(stop),
+        open_lake(settings.catalog, settings.lake_files) as connection,
+        compacted_daily(connection, progress),
+    ):
         heard = listen(connection, feed, address, meaning, settings, for_s=for_s, stop=stop, progress=progress)
     return heard.document()
 

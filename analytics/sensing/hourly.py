@@ -48,7 +48,8 @@ def sense_hourly(
     """Judge readings and turn them into rows of contract `hourly_readings`.
 
     A reading belongs to the hour it begins in. Readings that failed, are missing or came again, and those of a time of which
-    nothing was measured (coverage 0), are left out; suspect ones are in, and the hour says so (`suspect`; `failed` where some were left out). An hour without a reading has no row.
+    nothing was measured (coverage 0), are left out; suspect ones are in, and the hour says so (`suspect`; `failed` where some
+    were left out). An hour without a reading has no row.
 
     Args:
         connection: Holds the readings.

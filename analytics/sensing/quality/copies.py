@@ -75,7 +75,8 @@ def _bits(series: Series, site: int) -> Floats:
     _, kind = np.unique(np.where(seen, values, 0.0), return_inverse=True)
     slot = kind * series.steps_a_day + series.time_of_day
     chance = _frequency(slot, seen) * _number_at(series.time_of_day, seen) ** -1.0
-    step = np.concatenate([[np.nan], np.round(np.diff(values), 9)])
+    with np.errstate(over="ignore"):
+        step = np.concatenate([[np.nan], np.round(np.diff(values), 9)])
     moved = np.isfinite(step)
     _, change = np.unique(np.where(moved, step, 0.0), return_inverse=True)
     chance = np.maximum(chance, np.where(moved, _frequency(change, moved) / max(1, moved.sum()), 1.0))

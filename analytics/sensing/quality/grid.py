@@ -187,7 +187,8 @@ def _grid(
         {"name": name, "start": start, "step": step},
     ).fetchnumpy()
     at = np.asarray(told["step"], np.int64)
-    inside = (at >= 0) & (at < number)
+    # a sensor that was left out, with its reason, stands in the relation all the same
+    inside = (at >= 0) & (at < number) & np.isin(np.asarray(told["site_id"], dtype=str), np.array(sites))
     where = np.searchsorted(np.array(sites), np.asarray(told["site_id"], dtype=str)), at
     where = where[0][inside], where[1][inside]
     due = np.array([max(1.0, round(step / native[site])) for site in sites])
@@ -206,8 +207,9 @@ def _grid(
         {"zone": timezone, "start": start, "end": start + number * step, "step": step},
     ).fetchnumpy()
     skipped = []
-    if not inside.all():
-        reason = f"{int((~inside).sum())} steps lie far from the rest in time, before {instant(first):%Y-%m-%d} or after "
+    stray = int(((at < 0) | (at >= number)).sum())
+    if stray:
+        reason = f"{stray} steps lie far from the rest in time, before {instant(first):%Y-%m-%d} or after "
         skipped.append(Skipped("*", "*", name, reason + f"{instant(last):%Y-%m-%d}"))
     grid = start + np.arange(number, dtype=np.int64) * step
     local = np.asarray(clock["local"], np.int64)

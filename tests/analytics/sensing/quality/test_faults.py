@@ -62,8 +62,10 @@ def test_findings_come_as_a_table_and_as_flags_of_every_reading(connection):
 def test_nothing_is_silently_left_out(connection):
     put(connection, network(1, sites=2, days=10))
     connection.execute("INSERT INTO readings VALUES ('alone', 'pm25', '2023-01-01 00:00:00+00', 3600, 5, NULL, NULL)")
+    connection.execute("INSERT INTO readings VALUES ('once', 'pedestrian', '2023-01-02 00:00:00+00', 3600, 5, NULL, NULL)")
     faults = find_faults(connection, "readings", table="findings")
     told = {(one.search, one.site_id, one.observed_property) for one in faults.skipped}
+    assert ("*", "once", "pedestrian") in told
     assert ("*", "alone", "pm25") in told and ("uptime", "*", "pedestrian") in told and ("levels", "*", "pedestrian") in told
     assert {("clocks", f"street_{site}", "pedestrian") for site in range(2)} <= told
     assert set(faults.searched) == {*MEASURED, *COMPARED} and all(one.reason for one in faults.skipped)
