@@ -7,6 +7,7 @@ from typing import Any
 from analytics.lake import Connection
 from analytics.sensing.calibration.apply import apply_calibration
 from analytics.sensing.judge import DUPLICATE, judged
+from analytics.sensing.quality.faults import find_faults
 from analytics.sensing.quality.series import Series
 from analytics.sensing.quality.thresholds import load_thresholds
 from analytics.sensing.readings import SourceError, quoted
@@ -43,6 +44,7 @@ def sense_hourly(
     thresholds: dict[str, Any] | None = None,
     coordinates: dict[str, list[float]] | None = None,
     groups: dict[str, list[str]] | None = None,
+    search_faults: bool = True,
     calibration: str | dict[str, Any] | None = None,
 ) -> None:
     """Judge readings and turn them into rows of contract `hourly_readings`.
@@ -62,6 +64,8 @@ def sense_hourly(
         thresholds: What differs from `quality/thresholds.yaml`, see `load_thresholds`.
         coordinates: Site -> latitude and longitude, for the neighbour test. [degree]
         groups: Name -> sites that are neighbours of each other.
+        search_faults: Whether the hours are searched for what real networks do (dead sensors, copied days, clocks that are
+            wrong), see `find_faults`; the kinds of what is found stand in `flags`.
         calibration: Name of a calibration to apply to the hours, see `apply_calibration`.
 
     Raises:
@@ -71,8 +75,21 @@ def sense_hourly(
     limits = load_thresholds(thresholds)
     with judged(connection, readings, limits, timezone=timezone, coordinates=coordinates or {}, groups=groups or {}) as series:
         aggregate_hours(connection, series, limits.version, table=table)
+    if search_faults:
+        _flag_faults(connection, table, timezone)
     if calibration is not None:
         apply_calibration(connection, table, calibration=calibration)
+
+
+def _flag_faults(connection: Connection, table: str, timezone: str) -> None:
+    """Complete the flags of hours with the kinds of faults they lie in."""
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW hours_searched AS SELECT *, {HOUR_S}.0 AS interval_s FROM {quoted(table)}")
+    find_faults(connection, "hours_searched", table="hours_found", timezone=timezone)
+    connection.execute("CREATE OR REPLACE TEMP TABLE hours_flagged AS SELECT * EXCLUDE (interval_s) FROM hours_found_flags")
+    for kind, name in (("VIEW", "hours_found_flags"), ("VIEW", "hours_searched"), ("TABLE", "hours_found_edges")):
+        connection.execute(f"DROP {kind} {name}")
+    connection.execute(f"DROP TABLE {quoted(table)}; DROP TABLE hours_found")
+    connection.execute(f"ALTER TABLE hours_flagged RENAME TO {quoted(table)}")
 
 
 def aggregate_hours(connection: Connection, series: Series, version: str, *, table: str) -> None:

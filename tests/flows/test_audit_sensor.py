@@ -17,7 +17,7 @@ from experiments.pilot import Feed
 from experiments.settings import load_settings
 from flows.audit_sensor import audit_files, calibrate_files, terms_of
 from flows.collocated import Sides, named_calibration
-from flows.feeds import named_files, with_model
+from flows.parameters import named_files, with_model
 from flows.sensor_page import audit_page, write_page
 from tests.flows.test_cli import call
 

@@ -112,13 +112,13 @@ def test_killed_at_random_moments_the_demo_ends_as_if_it_had_not_been(undisturbe
     assert process.returncode == 0, err
     assert lake_content(tmp_path) == lake_content(reference)
     runs = lake_content(tmp_path)["runs"]
-    assert len(runs) == len({row[1] for row in runs}) == 3
+    assert len(runs) == len({row[1] for row in runs}) == 4
     assert not list((tmp_path / "cache").glob("unfinished-*"))
     from experiments.tracking import client
 
     store = client(f"sqlite:///{tmp_path / 'mlflow.db'}")
     logged = store.search_runs([e.experiment_id for e in store.search_experiments()])
-    assert sorted(run.info.status for run in logged) == ["FINISHED"] * 4
+    assert sorted(run.info.status for run in logged) == ["FINISHED"] * 5
 
 
 def test_no_server_outlives_a_killed_run(tmp_path):

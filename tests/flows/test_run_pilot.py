@@ -139,7 +139,7 @@ def test_too_little_data_is_not_measured_and_never_zero(bed):
     [
         ({"analytic": "count_footfal"}, "analytic 'count_footfal' is unknown; expected one of .*did you mean 'count_footfall'"),
         ({"contract": "counts_hourli"}, "contract 'counts_hourli' is unknown.*did you mean 'counts_hourly'"),
-        ({"reader": "wide"}, "reader 'wide' is unknown; expected one of wide_hourly_csv"),
+        ({"reader": "wide"}, "reader 'wide' is unknown; expected one of live_readings, ngsi"),
         ({"reader": None}, "reader and raw_contract go together"),
         ({"params": {"day_start": 6}}, "parameter of count_footfall 'day_start' is unknown.*did you mean 'day_starts_at_hour'"),
         ({"params": {"day_starts_at_hour": "six"}}, "parameter 'day_starts_at_hour' of count_footfall is 'six'"),

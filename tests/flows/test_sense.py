@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from analytics.sensing.readings import SourceError
-from flows.feeds import receive, report_of
+from flows.feeds import receive
+from flows.judged_table import report_of
 from flows.sense import load_mapping, sense_files
 from tests.flows.conftest import write_counts
 

@@ -56,7 +56,9 @@ def test_it_is_judged_by_means_and_leaves_as_open_readings(sensors):
     assert document["answer"].endswith("The sensors and what they read are rendered, not real.")
     assert 0.9 < document["uptime"] < 1
     assert document["quarantined"] > 0
-    assert {name for (name,) in rows(sensors, "SELECT DISTINCT contract FROM lake.quarantine")} == {"sensor_readings"}
+    refused = "SELECT DISTINCT contract, unnest(rules) FROM lake.quarantine"
+    assert ("hourly_readings", "no_copied_day") in rows(sensors, refused)
+    assert {contract for contract, _ in rows(sensors, refused)} == {"hourly_readings", "sensor_readings"}
     assert rows(sensors, "SELECT count(*) FROM lake.hourly_readings") == [(document["rows"],)]
     assert rows(sensors, "SELECT count(*) FROM lake.open_counts") == [(0,)]
     stages = rows(sensors, "SELECT stage, contract FROM lake.checks ORDER BY stage")

@@ -86,7 +86,7 @@ def test_seven_years_of_footfall_get_the_same_flags() -> None:
 
 
 @pytest.mark.filterwarnings(*TIMELESS)
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the air-quality files are not here")
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no air-quality files beside the repository")
 @pytest.mark.parametrize("attenuated", [{"fail": 0.05}, {"suspect": 3, "fail": 1, "window_s": 30000}], ids=["usual", "strict"])
 def test_real_air_quality_gets_the_same_flags(attenuated: dict[str, Any]) -> None:
     assert differences(real(), {"attenuated_signal": attenuated}) == []
