@@ -85,7 +85,10 @@ def _flag_faults(connection: Connection, table: str, timezone: str) -> None:
     """Complete the flags of hours with the kinds of faults they lie in."""
     connection.execute(f"CREATE OR REPLACE TEMP VIEW hours_searched AS SELECT *, {HOUR_S}.0 AS interval_s FROM {quoted(table)}")
     find_faults(connection, "hours_searched", table="hours_found", timezone=timezone)
-    connection.execute("CREATE OR REPLACE TEMP TABLE hours_flagged AS SELECT * EXCLUDE (interval_s) FROM hours_found_flags")
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE hours_flagged AS SELECT * EXCLUDE (interval_s) FROM hours_found_flags "
+        "ORDER BY site_id, observed_property, interval_start_at"  # the same rows have the same numbers in every run
+    )
     for kind, name in (("VIEW", "hours_found_flags"), ("VIEW", "hours_searched"), ("TABLE", "hours_found_edges")):
         connection.execute(f"DROP {kind} {name}")
     connection.execute(f"DROP TABLE {quoted(table)}; DROP TABLE hours_found")
