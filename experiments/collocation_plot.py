@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,17 +49,18 @@ def collocation_svgs(pairs: Collocation, name: str, *, slope: float | None, inte
 
 
 def _over_time(axes: Axes, pairs: Collocation, name: str, _: Line) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib import dates
 
-    at = [datetime.fromtimestamp(int(second), UTC) for second in pairs.start_s]
+    of_dates: Any = dates  # its classes have no types
+    at: Any = [datetime.fromtimestamp(int(second), UTC) for second in pairs.start_s]
     mean = np.nansum(pairs.sensors, axis=0) / np.isfinite(pairs.sensors).sum(axis=0)
     units = "sensor" if len(pairs.names) == 1 else f"mean of {len(pairs.names)} sensors"
     style = "o" if len(at) <= 120 else ""
-    axes.plot(at, mean, color=SENSORS, lw=1.2, ls="--", marker=style, ms=3, label=units)  # type: ignore[arg-type]
-    axes.plot(at, pairs.reference, color=REFERENCE, lw=1.4, marker=style, ms=3, label="reference")  # type: ignore[arg-type]
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    axes.plot(at, mean, color=SENSORS, lw=1.2, ls="--", marker=style, ms=3, label=units)
+    axes.plot(at, pairs.reference, color=REFERENCE, lw=1.4, marker=style, ms=3, label="reference")
+    locator = of_dates.AutoDateLocator()
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(of_dates.ConciseDateFormatter(locator))
     axes.set_ylabel(name)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -157,7 +157,7 @@ def fit(
     return intercept, tuple(float(one) for one in coefficients)
 
 
-def _model(method: Method, seed: int):  # type: ignore[no-untyped-def]
+def _model(method: Method, seed: int) -> Any:
     from sklearn.linear_model import HuberRegressor, LinearRegression, TheilSenRegressor
 
     if method == "ols":

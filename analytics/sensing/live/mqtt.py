@@ -111,7 +111,7 @@ def public_name(address: str) -> str:
     return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
 
 
-class _Waiting(asyncio.Queue[aiomqtt.Message]):
+class _Waiting(asyncio.Queue[Any]):
     """Messages that wait, taken all at once; of one that is too large only the beginning is kept."""
 
     def _put(self, item: aiomqtt.Message) -> None:
@@ -119,7 +119,7 @@ class _Waiting(asyncio.Queue[aiomqtt.Message]):
         if size > MAX_PAYLOAD:
             payload = payload[:SHOWN_BYTES]
         topic = item.topic.value.encode("utf-8", "surrogateescape")
-        super()._put((topic, payload, size, time.time(), item.mid, item.qos))  # type: ignore[arg-type]
+        super()._put((topic, payload, size, time.time(), item.mid, item.qos))
 
     def take(self) -> list[Taken]:
         """All that wait now."""
@@ -180,7 +180,7 @@ _REFUSALS = (0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C)
 
 
 def _connection(broker: Broker, client_id: str) -> _Client:
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties = cast(Any, Properties)(PacketTypes.CONNECT)
     properties.SessionExpiryInterval = SESSION_S
     properties.ReceiveMaximum = IN_FLIGHT
     client = _Client(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, fields
 from datetime import date
+from typing import Any
 from urllib.parse import parse_qsl
 
 from analytics.sensing.readings import SourceError
@@ -68,7 +69,7 @@ def read_address(source: str) -> Address:
     if kind != "street":
         raise SourceError(f"{source}: network is '{kind}'; expected street; write network:street?seed=3&days=168")
     known = {field.name: _KINDS[str(field.type)] for field in fields(Address)}
-    given: dict[str, int | float | str] = {}
+    given: dict[str, Any] = {}
     for key, value in parse_qsl(query, keep_blank_values=True):
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
@@ -86,7 +87,7 @@ def read_address(source: str) -> Address:
     for key in ("seed", "days"):
         if key not in given:
             raise SourceError(f"{source}: network parameter '{key}' is 'missing'; expected {key}=...; add it")
-    found = Address(**given)  # type: ignore[arg-type]
+    found = Address(**given)
     for fault in _faults(found):
         raise SourceError(f"{source}: network parameter {fault}; correct it")
     return found
