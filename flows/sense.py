@@ -17,7 +17,7 @@ from analytics.sensing.formats import READERS
 from analytics.sensing.formats.recognise import recognise
 from analytics.sensing.judge import judge_readings
 from analytics.sensing.quality.faults import find_faults
-from analytics.sensing.quality.tests import TESTS
+from analytics.sensing.quality.order import TESTS
 from analytics.sensing.readings import SourceError
 from analytics.sensing.units import properties, property_of
 from data_contracts.contract import load_contract

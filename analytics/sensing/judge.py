@@ -12,10 +12,11 @@ from functools import partial
 from typing import Any
 
 from analytics.lake import Connection
-from analytics.sensing.quality.climatology import take_usual
-from analytics.sensing.quality.neighbours import take_nearby
+from analytics.sensing.quality.climatology import CLIMATOLOGY, take_usual
+from analytics.sensing.quality.neighbours import NEIGHBOUR, take_nearby
+from analytics.sensing.quality.order import MISSING, TESTS, order_rows
 from analytics.sensing.quality.series import Chunk, Series, check_timezone, drop_series, take_series
-from analytics.sensing.quality.tests import MARKS, ODD, TESTS, judge_neighbours_in_time
+from analytics.sensing.quality.tests import judge_against, judge_neighbours_in_time, take_good
 from analytics.sensing.quality.thresholds import Thresholds, load_thresholds
 from analytics.sensing.quality.windows import judge_stretches, take_pace
 from analytics.sensing.readings import quoted
@@ -106,73 +107,101 @@ def judged(
         for table, columns in WORK.items():
             connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({columns})")
         for number, chunk in enumerate(series.chunks):
-            _judge(connection, chunk, f"judging_chunk_{number}", series, timezone if usual else None, nearby)
-        connection.execute(_judged(series))
+            _order(connection, chunk, number, series)
+            judge_ordered(connection, chunk, table=f"judging_odd_{number}", usual=timezone if usual else None, nearby=nearby)
+        connection.execute(_judged(connection, series))
         yield series
     finally:
         for view in ("judged", "chunk"):
             connection.execute(f"DROP VIEW IF EXISTS judging_{view}")
-        chunks = connection.execute("SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'judging_chunk_%'").fetchall()
+        chunks = connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE regexp_matches(table_name, '^judging_(rows|odd)_[0-9]+$')"
+        ).fetchall()
         for table in [*(name for (name,) in chunks), *WORK, "judging_notes", "judging_usual", "judging_nearby"]:
             connection.execute(f"DROP TABLE IF EXISTS {table}")
         drop_series(connection)
 
 
 WORK = {
-    "judging_pace": "sensor UINTEGER, rows BIGINT, cadence_s DOUBLE, centre DOUBLE, flat_rows BIGINT, flat_fail_rows BIGINT, "
-    "block_rows BIGINT, least BIGINT",
-    "judging_flat": "sensor UINTEGER, place UINTEGER, flag TINYINT",
-    "judging_vary": "sensor UINTEGER, place UINTEGER, flag TINYINT",
+    "judging_pace": "sensor UINTEGER, rows BIGINT, first_place BIGINT, cadence_s DOUBLE, centre DOUBLE, flat_rows BIGINT, "
+    "flat_fail_rows BIGINT, block_rows BIGINT, least BIGINT, is_odd BOOLEAN",
+    "judging_good": "sensor UINTEGER, good BIGINT, together TINYINT",
+    "judging_marks": "place BIGINT, marks BIGINT",
 }
-"""Tables that each chunk adds to."""
+"""Tables that the tests add to."""
 
 
-def _judge(connection: Connection, chunk: Chunk, table: str, series: Series, timezone: str | None, nearby: bool) -> None:
-    """Judge the readings of a chunk; makes `table` and adds to the tables of `WORK`."""
-    judge = partial(
-        judge_neighbours_in_time, connection, chunk, table=table, kept=series.kept, timezone=timezone, neighbours=nearby,
-        is_ordered=series.is_ordered,
-    )  # fmt: skip
-    judge(noted=False)
-    connection.execute(
-        "CREATE OR REPLACE TEMP VIEW judging_chunk AS SELECT c.*, sensor, CASE WHEN isfinite(raw) THEN raw * factor + zero END "
-        f"AS value FROM {table} c JOIN judging_series USING (series)"
-    )
-    if connection.execute(f"SELECT 1 FROM {table} WHERE marks >= {ODD} LIMIT 1").fetchone():
+def _order(connection: Connection, chunk: Chunk, number: int, series: Series) -> None:
+    """Bring the readings of a chunk into order, and set those that came again aside."""
+    order = partial(order_rows, connection, chunk, table=f"judging_rows_{number}", kept=series.kept)
+    order(noted=False)
+    if take_pace(connection, chunk, is_ordered=series.is_ordered):
         connection.execute(_NOTES)
-        judge(noted=True)
-    take_pace(connection)
+        order(noted=True)
+        take_pace(connection, chunk, is_ordered=series.is_ordered)
+
+
+def judge_ordered(connection: Connection, chunk: Chunk, *, table: str, usual: str | None = None, nearby: bool = False) -> None:
+    """Judge the readings of `judging_chunk` by every test.
+
+    Args:
+        connection: Holds what `take_series`, `order_rows` and `take_pace` made, and the tables of `WORK`.
+        chunk: The sensors.
+        table: Table to create: `place` and `marks` of readings that are not simply good.
+        usual: IANA name of the local clock, where `judging_usual` is there.
+        nearby: Whether `judging_nearby` is there.
+    """
+    take_good(connection, chunk, climatology=usual is not None, neighbours=nearby)
+    judge_neighbours_in_time(connection, chunk)
     judge_stretches(connection)
+    if usual is not None:
+        local_at = f"(interval_start_at AT TIME ZONE '{usual}')"
+        same = f"m.month = month({local_at}) AND m.hour = hour({local_at})"
+        judge_against(connection, "climatology", CLIMATOLOGY, table="judging_usual", same=same)
+    if nearby:
+        same = "m.bucket = epoch_us(interval_start_at) // near_us"
+        judge_against(connection, "neighbour", NEIGHBOUR, table="judging_nearby", same=same)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS "
+        f"SELECT place, CASE WHEN max(marks) >= {MISSING} THEN max(marks) - {MISSING} ELSE sum(marks) END::BIGINT AS marks "
+        "FROM judging_marks GROUP BY place"
+    )
+    connection.execute("TRUNCATE judging_marks")
 
 
-def _judged(series: Series) -> str:
+def _judged(connection: Connection, series: Series) -> str:
     """SQL of the view of all judged readings."""
-    rows = " UNION ALL BY NAME ".join([_NO_ROWS, *(f"FROM judging_chunk_{number}" for number in range(len(series.chunks)))])
-    tests = ", ".join(f"(marks // {one} % 16)::TINYINT AS {name}" for name, one in MARKS.items())
+    rows = " UNION ALL BY NAME ".join([_NO_ROWS, *(_rows(connection, number, one) for number, one in enumerate(series.chunks))])
+    tests = ", ".join(f"((flags >> {4 * number}) & 15)::TINYINT AS {name}" for number, name in enumerate(TESTS))
     kept = "".join(f", {name}" for name in series.kept)
-    is_missing, is_again = "raw IS NULL OR NOT isfinite(raw)", f"note >= {DUPLICATE}"
     return f"""
         CREATE OR REPLACE TEMP VIEW judging_judged AS
-        WITH told AS (
-            SELECT r.series, source_row, interval_start_at, raw, note, {tests}{kept},
-                   (CASE WHEN {is_missing} THEN 9 WHEN {is_again} OR flat_rows IS NULL THEN 2
-                         ELSE coalesce(f.flag, 1) END)::TINYINT AS flat_line,
-                   (CASE WHEN {is_missing} THEN 9 WHEN {is_again} OR least IS NULL THEN 2
-                         ELSE coalesce(v.flag, 1) END)::TINYINT AS attenuated_signal,
-                   coalesce(climatology, CASE WHEN {is_missing} THEN 9 ELSE 2 END)::TINYINT AS climatology,
-                   coalesce(neighbour, CASE WHEN {is_missing} THEN 9 ELSE 2 END)::TINYINT AS neighbour
-            FROM ({rows}) r JOIN judging_series s ON s.series = r.series JOIN judging_pace p ON p.sensor = s.sensor
-                 LEFT JOIN judging_flat f ON f.sensor = s.sensor AND f.place = r.place
-                 LEFT JOIN judging_vary v ON v.sensor = s.sensor AND v.place = r.place
-        )
-        SELECT *, ({AGGREGATE})::TINYINT AS qc FROM told
+        WITH summed AS (SELECT *, good + coalesce(marks, 0) AS flags FROM ({rows})), told AS (SELECT *, {tests} FROM summed)
+        SELECT series, source_row, interval_start_at, raw, note{kept.replace(", flags", ", said AS flags")}, {", ".join(TESTS)},
+               CASE WHEN marks IS NULL THEN together ELSE ({AGGREGATE})::TINYINT END AS qc
+        FROM told
     """
+
+
+def _rows(connection: Connection, number: int, chunk: Chunk) -> str:
+    """SQL of a chunk's readings, with the marks of those that are not simply good; what good ones have is mostly one number."""
+    goods = connection.execute(
+        "SELECT DISTINCT good, together FROM judging_good SEMI JOIN (SELECT sensor FROM judging_series "
+        "WHERE series BETWEEN ? AND ?) USING (sensor)",
+        [chunk.first, chunk.last],
+    ).fetchall()
+    rows = f"FROM judging_rows_{number} c LEFT JOIN judging_odd_{number} o ON o.place = c.rowid"
+    if len(goods) == 1:
+        return f"SELECT c.*, marks, {goods[0][0]}::BIGINT AS good, {goods[0][1]}::TINYINT AS together {rows}"
+    return (
+        f"SELECT c.*, marks, good, together {rows} JOIN judging_series s USING (series) "
+        "JOIN judging_good g ON g.sensor = s.sensor"
+    )
 
 
 _NO_ROWS = """
     SELECT NULL::UINTEGER AS series, NULL::BIGINT AS source_row, NULL::TIMESTAMPTZ AS interval_start_at, NULL::DOUBLE AS raw,
-           NULL::UINTEGER AS place, NULL::USMALLINT AS marks, NULL::TINYINT AS note, NULL::TINYINT AS climatology,
-           NULL::TINYINT AS neighbour, NULL::UINTEGER AS gap_ms WHERE false
+           NULL::TINYINT AS note, NULL::BIGINT AS marks, NULL::BIGINT AS good, NULL::TINYINT AS together WHERE false
 """
 AGGREGATE = f"""
     CASE greatest({", ".join(TESTS)}) WHEN 4 THEN 4 WHEN 3 THEN 3
@@ -187,7 +216,7 @@ _NOTES = f"""
     CREATE OR REPLACE TEMP TABLE judging_notes AS
     WITH odd AS (
         SELECT sensor, source_row, interval_start_at, value FROM judging_chunk
-        WHERE sensor IN (SELECT sensor FROM judging_chunk WHERE marks >= {ODD})
+        SEMI JOIN (FROM judging_pace WHERE is_odd) USING (sensor)
     ), seen AS (
         SELECT sensor, source_row, value, row_number() OVER same AS came, first_value(value) OVER same AS first_value,
                interval_start_at < max(interval_start_at) OVER earlier AS is_late

@@ -12,12 +12,8 @@ good, 2 not evaluated, 3 suspect, 4 fail, 9 missing. What differs from ioos_qc, 
 from __future__ import annotations
 
 from analytics.lake import Connection
-from analytics.sensing.quality.climatology import CLIMATOLOGY
-from analytics.sensing.quality.neighbours import NEIGHBOUR
+from analytics.sensing.quality.order import DIGIT, MISSING, TESTS, beside
 from analytics.sensing.quality.series import LIMITS, Chunk
-
-TESTS = ("gross_range", "spike", "rate_of_change", "flat_line", "attenuated_signal", "climatology", "neighbour")
-"""The tests, in the order of their flags."""
 
 GROSS_RANGE = """
     CASE WHEN raw IS NULL OR isnan(raw) THEN 9 WHEN fail_low IS NULL THEN 2
@@ -25,7 +21,7 @@ GROSS_RANGE = """
          WHEN value < suspect_low OR value > suspect_high THEN 3 ELSE 1 END
 """
 SPIKE = """
-    CASE WHEN value IS NULL THEN 9
+    CASE WHEN sensor IS NULL THEN 2 WHEN value IS NULL THEN 9
          WHEN before IS NULL OR after IS NULL OR coalesce(spike_suspect, spike_fail) IS NULL THEN 2
          WHEN {stands_out} > spike_fail THEN 4 WHEN {stands_out} > spike_suspect THEN 3 ELSE 1 END
 """
@@ -36,108 +32,145 @@ DIFFERENTIAL = f"""
 """
 RATE = "abs(value - before) / (gap_us / 1e6)"
 RATE_OF_CHANGE = f"""
-    CASE WHEN value IS NULL THEN 9 WHEN rate_suspect IS NULL THEN 2
+    CASE WHEN sensor IS NULL THEN 2 WHEN value IS NULL THEN 9 WHEN rate_suspect IS NULL THEN 2
          WHEN {RATE} > rate_fail THEN 4 WHEN {RATE} > rate_suspect THEN 3 ELSE 1 END
 """
-ODD = 4096
-"""The mark of a reading that came again, or before the value before it."""
-MARKS = {"gross_range": 1, "spike": 16, "rate_of_change": 256}
-"""Where a test's flag stands in a reading's marks: few columns are quicker to write than many."""
+IS_EVALUATED = {
+    "gross_range": "fail_low IS NOT NULL",
+    "spike": "coalesce(spike_suspect, spike_fail) IS NOT NULL",
+    "rate_of_change": "rate_suspect IS NOT NULL",
+    "flat_line": "flat_rows IS NOT NULL",
+    "attenuated_signal": "least IS NOT NULL",
+}
+"""Whether a sensor has a test at all: SQL over `judging_limits` and `judging_pace`."""
+STRETCHES = ("flat_line", "attenuated_signal")
 
 
-def judge_neighbours_in_time(
-    connection: Connection,
-    chunk: Chunk,
-    *,
-    table: str,
-    kept: tuple[str, ...],
-    timezone: str | None,
-    neighbours: bool,
-    is_ordered: bool,
-    noted: bool,
-) -> None:
-    """Judge the readings of a chunk by themselves and by those beside them.
+def take_good(connection: Connection, chunk: Chunk, *, climatology: bool, neighbours: bool) -> None:
+    """Append to `judging_good`: `sensor`, `good` (the flags of a reading that is simply good) and `together` (all as one flag).
 
     Args:
-        connection: Holds what `take_series` made.
+        connection: Holds what `take_series` and `take_pace` made.
         chunk: The sensors.
-        table: Table to create: `series`, `source_row`, `interval_start_at`, `raw`, `place` (in order of time from 0; null where
-            it takes no part), `gap_ms` (since the value before), `marks` (see `MARKS` and `ODD`), what is kept, and `note`,
-            `climatology` and `neighbour` where they are there.
-        kept: Which of `coverage` and `flags` are kept.
-        timezone: IANA name of the local clock, where `judging_usual` is there.
+        climatology: Whether `judging_usual` is there.
         neighbours: Whether `judging_nearby` is there.
-        is_ordered: Whether the order of the rows is that in which readings came.
-        noted: Whether `judging_notes` is there; what came again then takes no part.
     """
-    again = ", n.note, coalesce(n.note >= 2, false) AS is_again" if noted else ""
-    is_again = "is_again" if noted else "false"
-    notes = "LEFT JOIN judging_notes n ON n.sensor = s.sensor AND n.source_row = r.source_row" if noted else ""
-    rest = "".join(f", {name}" for name in kept)
-    local_at = f", r.interval_start_at AT TIME ZONE '{timezone}' AS local_at" if timezone else ""
-    usual = "LEFT JOIN judging_usual u ON u.sensor = w.sensor AND u.month = month(local_at) AND u.hour = hour(local_at)"
-    near = "LEFT JOIN judging_nearby m ON m.sensor = w.sensor AND m.bucket = epoch_us(interval_start_at) // near_us"
-    turned = "source_row < lag(source_row) OVER w" if is_ordered else "false"
+    is_evaluated = {
+        **IS_EVALUATED,
+        "climatology": "sensor IN (SELECT sensor FROM judging_usual)" if climatology else "false",
+        "neighbour": "sensor IN (SELECT sensor FROM judging_nearby)" if neighbours else "false",
+    }
+    good = " + ".join(f"CASE WHEN {is_evaluated[name]} THEN 1 ELSE 2 END * {DIGIT[name]}" for name in TESTS)
+    together = " OR ".join(f"({is_evaluated[name]})" for name in TESTS)
+    connection.execute(
+        f"INSERT INTO judging_good SELECT sensor, {good}, CASE WHEN {together} THEN 1 ELSE 2 END "
+        "FROM judging_limits JOIN judging_pace USING (sensor) "
+        f"WHERE sensor IN (SELECT sensor FROM judging_series WHERE series BETWEEN {chunk.first} AND {chunk.last})"
+    )
+
+
+def judge_neighbours_in_time(connection: Connection, chunk: Chunk) -> None:
+    """Judge the readings of `judging_chunk` by themselves and by those beside them; appends to `judging_marks`.
+
+    Args:
+        connection: Holds what `take_series`, `order_rows` and `take_good` made.
+        chunk: The sensors.
+    """
     limits, shared = _limits(connection, chunk)
     steps = shared is None or shared["spike_is_step"]
     spike = SPIKE.format(stands_out=DIFFERENTIAL if steps else AVERAGE)
-    marks = (
-        f"(CASE WHEN {is_again} THEN 2 ELSE {spike} END)::USMALLINT * 16 + ({GROSS_RANGE})::USMALLINT"
-        f" + (CASE WHEN {is_again} THEN 2 ELSE {RATE_OF_CHANGE} END)::USMALLINT * 256"
+    missing = " + ".join([f"{MISSING}", *(f"9 * {DIGIT[name]}" for name in TESTS[3:])])
+    again = " + ".join(f"2 * {DIGIT[name]}" for name in STRETCHES)
+    places = DIGIT["climatology"]
+    rest = (
+        f"CASE WHEN value IS NULL THEN {missing} WHEN sensor IS NULL THEN good // {places} * {places} + {again} "
+        f"ELSE good // {DIGIT['flat_line']} * {DIGIT['flat_line']} END"
     )
-    if shared is not None and not noted and not steps:
-        marks = f"CASE WHEN {_all_good(shared)} THEN {_good_marks(shared)}::USMALLINT ELSE {marks} END"
-    more = f", ({CLIMATOLOGY})::TINYINT AS climatology" if timezone else ""
-    more += f", ({NEIGHBOUR})::TINYINT AS neighbour" if neighbours else ""
+    own = "" if shared is None else f"WHERE ({_is_good(shared)}) IS NOT TRUE"
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE {table} AS
-        WITH taken AS (
-            SELECT s.sensor, r.series, r.source_row, r.interval_start_at, r.raw,
-                   CASE WHEN isfinite(r.raw) THEN r.raw * s.factor + s.zero END AS value{rest}{local_at}{again}
-            FROM judging_rows r JOIN judging_series s ON s.series = r.series {notes}
-            WHERE r.series BETWEEN {chunk.first} AND {chunk.last}
-        ), w AS (
-            SELECT *, lag(value) OVER w AS before, lead(value) OVER w AS after, row_number() OVER w AS row_place,
-                   epoch_us(interval_start_at) - epoch_us(lag(interval_start_at) OVER w) AS gap_us,
-                   {turned} AS is_turned
-            FROM taken WINDOW w AS (PARTITION BY sensor{", is_again" if noted else ""} ORDER BY interval_start_at)
-        ), limited AS ({limits})
-        SELECT series, source_row, interval_start_at, raw{rest}{", note" if noted else ""},
-               CASE WHEN NOT {is_again} THEN (row_place - 1)::UINTEGER END AS place,
-               CASE WHEN gap_us IS NOT NULL THEN least(gap_us // 1000, 4294967295) END::UINTEGER AS gap_ms,
-               ({marks} + CASE WHEN gap_us = 0 OR is_turned THEN {ODD} ELSE 0 END)::USMALLINT AS marks{more}
-        FROM limited w {usual if timezone else ""} {near if neighbours else ""}
+        INSERT INTO judging_marks
+        WITH beside AS ({beside(connection, COLUMNS)}), odd AS (
+            SELECT place, series, beside.sensor, raw, CASE WHEN isfinite(measured) THEN measured END AS value,
+                   CASE WHEN sensor_before = beside.sensor AND isfinite(before) THEN before END AS before,
+                   CASE WHEN sensor_after = beside.sensor AND isfinite(after) THEN after END AS after,
+                   CASE WHEN sensor_before = beside.sensor THEN gap_us END AS gap_us
+            FROM beside {own}
+        ), limited AS (
+            SELECT place, odd.sensor, value, raw, before, after, gap_us, good, {limits}
+            FROM odd JOIN judging_series s USING (series) JOIN judging_good g ON g.sensor = s.sensor
+                 JOIN judging_limits l ON l.sensor = s.sensor
+        ), told AS (
+            SELECT place, ({GROSS_RANGE}) + ({spike}) * {DIGIT["spike"]} + ({RATE_OF_CHANGE}) * {DIGIT["rate_of_change"]}
+                   + {rest} - good AS marks
+            FROM limited
+        )
+        SELECT place, sum(marks) FROM told WHERE marks <> 0 GROUP BY place -- grouping is done by all threads
+        """
+    )
+
+
+COLUMNS = (
+    "series", "raw", "measured", "lag(measured) OVER () AS before", "lead(measured) OVER () AS after",
+    "epoch_us(interval_start_at) - epoch_us(lag(interval_start_at) OVER ()) AS gap_us",
+)  # fmt: skip
+
+
+def judge_against(connection: Connection, name: str, flag: str, *, table: str, same: str) -> None:
+    """Judge the readings of `judging_chunk` by what is usual, or by what is near; appends to `judging_marks`.
+
+    Args:
+        connection: Holds what `take_series`, `order_rows` and `take_good` made.
+        name: The test.
+        flag: SQL of its flag.
+        table: What it needs to know, `judging_usual` or `judging_nearby`.
+        same: SQL that tells which of its rows belong to a reading.
+    """
+    connection.execute(
+        f"""
+        INSERT INTO judging_marks
+        WITH told AS (
+            SELECT place, ({flag}) - good // {DIGIT[name]} % 16 AS above
+            FROM judging_chunk c JOIN judging_series s USING (series) JOIN judging_good g ON g.sensor = s.sensor
+                 JOIN judging_limits l ON l.sensor = s.sensor LEFT JOIN {table} m ON m.sensor = s.sensor AND {same}
+            WHERE value IS NOT NULL
+        )
+        SELECT place, above * {DIGIT[name]} FROM told WHERE above <> 0
         """
     )
 
 
 def _limits(connection: Connection, chunk: Chunk) -> tuple[str, dict[str, object] | None]:
-    """SQL that puts thresholds beside rows, as constants where all sensors share them; and those constants."""
+    """SQL of thresholds, as constants where all sensors share them; and those constants."""
     found = connection.execute(
         f"SELECT DISTINCT {', '.join(LIMITS)} FROM judging_limits "
         "SEMI JOIN (SELECT sensor FROM judging_series WHERE series BETWEEN ? AND ?) USING (sensor)",
         [chunk.first, chunk.last],
     ).fetchall()
     if len(found) > 1:
-        return "SELECT w.*, l.* EXCLUDE (sensor) FROM w JOIN judging_limits l ON l.sensor = w.sensor", None
+        return "l.* EXCLUDE (sensor)", None
     shared = dict(zip(LIMITS, found[0], strict=True))
-    constants = ", ".join(f"{'NULL' if value is None else value}::{LIMITS[name]} AS {name}" for name, value in shared.items())
-    return f"SELECT *, {constants} FROM w", shared
+    return ", ".join(
+        f"{'NULL' if value is None else value}::{LIMITS[name]} AS {name}" for name, value in shared.items()
+    ), shared
 
 
-def _all_good(shared: dict[str, object]) -> str:
-    """SQL that is true of most readings: in range, no spike, no step, none missing."""
-    tests = ["isfinite(raw)"]
-    tests += [f"value >= {end}" for end in ("fail_low", "suspect_low") if shared[end] is not None]
-    tests += [f"value <= {end}" for end in ("fail_high", "suspect_high") if shared[end] is not None]
-    tests += [f"{AVERAGE} <= {most}" for most in ("spike_suspect", "spike_fail") if shared[most] is not None][:1]
-    tests += [f"{RATE} <= rate_suspect"] if shared["rate_suspect"] is not None else []
-    return " AND ".join(tests)
+def _is_good(shared: dict[str, object]) -> str:
+    """SQL that is true of most readings: among others of its sensor, in range, no spike, no step, none missing."""
 
+    def given(*names: str) -> list[float]:
+        return [float(str(shared[name])) for name in names if shared[name] is not None]
 
-def _good_marks(shared: dict[str, object]) -> int:
-    """The marks of a reading that is good, or not evaluated, by each test."""
-    gross, rate = (1 if shared[name] is not None else 2 for name in ("fail_low", "rate_suspect"))
-    spike = 1 if shared["spike_suspect"] is not None or shared["spike_fail"] is not None else 2
-    return gross + spike * 16 + rate * 256
+    lows, highs, spikes, rates = (
+        given("fail_low", "suspect_low"), given("fail_high", "suspect_high"), given("spike_suspect", "spike_fail"),
+        given("rate_suspect", "rate_fail") if shared["rate_suspect"] is not None else [],
+    )  # fmt: skip
+    tests = ["sensor_before = sensor AND sensor_after = sensor"]
+    # NaN is above every number
+    tests += [f"value >= {max(lows)} AND value <= {min(highs)}" if lows else "isfinite(value)"]
+    if spikes and shared["spike_is_step"]:  # a value that stands out does so from both sides
+        tests += [f"abs(value - before) <= {min(spikes)} AND abs(after - value) <= {min(spikes)}"]
+    elif spikes:
+        tests += [f"{AVERAGE} <= {min(spikes)}"]
+    tests += [f"{RATE} <= {min(rates)}"] if rates else []
+    return " AND ".join(tests).replace("value", "measured")
