@@ -7,9 +7,9 @@ from typing import Any
 from analytics.lake import Connection
 from analytics.sensing.calibration.apply import apply_calibration
 from analytics.sensing.judge import DUPLICATE, judged
+from analytics.sensing.options import AS_USUAL, JudgeOptions
 from analytics.sensing.quality.faults import find_faults
 from analytics.sensing.quality.series import Series
-from analytics.sensing.quality.thresholds import load_thresholds
 from analytics.sensing.readings import SourceError, quoted
 
 HOUR_S = 3600
@@ -41,9 +41,7 @@ def sense_hourly(
     *,
     table: str,
     timezone: str,
-    thresholds: dict[str, Any] | None = None,
-    coordinates: dict[str, list[float]] | None = None,
-    groups: dict[str, list[str]] | None = None,
+    options: JudgeOptions = AS_USUAL,
     search_faults: bool = True,
     calibration: str | dict[str, Any] | None = None,
 ) -> None:
@@ -61,9 +59,7 @@ def sense_hourly(
             that was measured, 0 to 1, from the length of the readings or how often the sensor usually measures), `flags`,
             `thresholds_version`.
         timezone: IANA name of the local clock, for what is usual at an hour of the day.
-        thresholds: What differs from `quality/thresholds.yaml`, see `load_thresholds`.
-        coordinates: Site -> latitude and longitude, for the neighbour test. [degree]
-        groups: Name -> sites that are neighbours of each other.
+        options: How readings are judged.
         search_faults: Whether the hours are searched for what real networks do (dead sensors, copied days, clocks that are
             wrong), see `find_faults`; the kinds of what is found stand in `flags`.
         calibration: Name of a calibration to apply to the hours, see `apply_calibration`.
@@ -72,9 +68,8 @@ def sense_hourly(
         SourceError: A property, a unit, a threshold, a place, a calibration or the time zone is unknown or wrong, or readings
             are longer than an hour.
     """
-    limits = load_thresholds(thresholds)
-    with judged(connection, readings, limits, timezone=timezone, coordinates=coordinates or {}, groups=groups or {}) as series:
-        aggregate_hours(connection, series, limits.version, table=table)
+    with judged(connection, readings, timezone=timezone, options=options) as series:
+        aggregate_hours(connection, series, options.limits.version, table=table)
     if search_faults:
         _flag_faults(connection, table, timezone)
     if calibration is not None:

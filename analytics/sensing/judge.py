@@ -6,17 +6,16 @@ SQL, some million readings at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 from analytics.lake import Connection
+from analytics.sensing.options import AS_USUAL, JudgeOptions
 from analytics.sensing.quality.climatology import take_usual
 from analytics.sensing.quality.neighbours import take_nearby
 from analytics.sensing.quality.series import Chunk, Series, check_timezone, drop_series, take_series
 from analytics.sensing.quality.tests import MARKS, ODD, TESTS, judge_neighbours_in_time
-from analytics.sensing.quality.thresholds import Thresholds, load_thresholds
 from analytics.sensing.quality.windows import judge_stretches, take_pace
 from analytics.sensing.readings import quoted
 
@@ -30,9 +29,7 @@ def judge_readings(
     *,
     table: str,
     timezone: str,
-    thresholds: dict[str, Any] | None = None,
-    coordinates: dict[str, list[float]] | None = None,
-    groups: dict[str, list[str]] | None = None,
+    options: JudgeOptions = AS_USUAL,
 ) -> None:
     """Turn readings as received into rows of contract `judged_readings`.
 
@@ -43,15 +40,12 @@ def judge_readings(
             flag of each test (1 good, 2 not evaluated, 3 suspect, 4 fail, 9 missing), all flags together (`qc`), `flags`
             (`duplicate`, `conflict`, `out_of_order` and what the source said) and `thresholds_version`.
         timezone: IANA name of the local clock, for what is usual at an hour of the day.
-        thresholds: What differs from `quality/thresholds.yaml`, see `load_thresholds`.
-        coordinates: Site -> latitude and longitude, for the neighbour test. [degree]
-        groups: Name -> sites that are neighbours of each other.
+        options: How readings are judged.
 
     Raises:
         SourceError: A property, a unit, a threshold, a place or the time zone is unknown or wrong.
     """
-    limits = load_thresholds(thresholds)
-    with judged(connection, readings, limits, timezone=timezone, coordinates=coordinates or {}, groups=groups or {}) as series:
+    with judged(connection, readings, timezone=timezone, options=options) as series:
         rest = {name: f"r.{name}" if name in series.kept else "NULL" for name in ("coverage", "flags")}
         notes = ", ".join(
             f"CASE WHEN note & {bit} > 0 THEN '{word}' END"
@@ -65,20 +59,12 @@ def judge_readings(
                    nullif(concat_ws(',', {rest["flags"]}, {notes}), '') AS flags, $version AS thresholds_version
             FROM judging_judged r JOIN judging_series USING (series)
             """,
-            {"version": limits.version},
+            {"version": options.limits.version},
         )
 
 
 @contextmanager
-def judged(
-    connection: Connection,
-    readings: str,
-    thresholds: Thresholds,
-    *,
-    timezone: str,
-    coordinates: Mapping[str, Sequence[float]],
-    groups: Mapping[str, Sequence[str]],
-) -> Iterator[Series]:
+def judged(connection: Connection, readings: str, *, timezone: str, options: JudgeOptions = AS_USUAL) -> Iterator[Series]:
     """Judged readings in a small form, for as long as they are needed.
 
     Within, `judging_judged` has `series`, `source_row`, `interval_start_at`, `raw`, the tests' flags, `qc`, `note` and what is
@@ -87,22 +73,21 @@ def judged(
     Args:
         connection: Holds the readings.
         readings: Table or view of contract `sensor_readings`.
-        thresholds: The thresholds of all tests.
         timezone: IANA name of the local clock.
-        coordinates: Site -> latitude and longitude. [degree]
-        groups: Name -> sites that are neighbours of each other.
+        options: How readings are judged.
 
     Yields:
         What series there are.
 
     Raises:
-        SourceError: A property, a unit, a place or the time zone is unknown or wrong.
+        SourceError: A property, a unit, a threshold, a place or the time zone is unknown or wrong.
     """
+    thresholds = options.limits
     check_timezone(connection, timezone)
     try:
         series = take_series(connection, readings, thresholds)
         usual = take_usual(connection, thresholds, series.observed, timezone)
-        nearby = take_nearby(connection, thresholds, series.observed, coordinates=coordinates, groups=groups)
+        nearby = take_nearby(connection, thresholds, series.observed, coordinates=options.coordinates, groups=options.groups)
         for table, columns in WORK.items():
             connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({columns})")
         for number, chunk in enumerate(series.chunks):

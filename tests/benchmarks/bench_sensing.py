@@ -132,7 +132,7 @@ def against_ioos(rows: int, runs: int) -> None:
         series = [(np.array(values), np.array(us).astype("datetime64[us]").astype("datetime64[ns]")) for values, us in found]
 
         def ours() -> None:
-            with judged(connection, "readings", thresholds, timezone="UTC", coordinates={}, groups={}):
+            with judged(connection, "readings", timezone="UTC"):
                 connection.execute("CREATE OR REPLACE TEMP TABLE flags AS FROM judging_judged")
 
         def theirs() -> None:
