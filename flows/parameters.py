@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_type_hints
@@ -15,7 +15,6 @@ from analytics import ANALYTICS, FOLLOWERS
 from analytics.sensing.formats import READERS
 from analytics.video.formats.drawn import is_drawn
 from analytics.video.onnx.installed import as_file
-from analytics.video.options import CountOptions
 from experiments.faults import wrong_value
 from experiments.pilot import Feed
 from experiments.settings import Settings
@@ -52,16 +51,24 @@ def analytic_of(feed: Feed) -> Callable[..., Any]:
 
 
 def parameters_of(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The parameters of an analytic or a reader that a pilot file may give, with one for each field of `CountOptions`."""
+    """The parameters of an analytic or a reader that a pilot file may give, with one for each field of its options."""
     found = inspect.signature(function).parameters
     own = {name: one for name, one in found.items() if one.kind is one.KEYWORD_ONLY and name not in _OURS}
-    if "options" not in found:
-        return own
-    hints = get_type_hints(CountOptions)
+    options, few = _options(function)
+    hints = get_type_hints(options) if options else {}
     return own | {
         one.name: inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
-        for one in fields(CountOptions)
+        for one in few
     }
+
+
+def _options(function: Callable[..., Any]) -> tuple[type[Any] | None, tuple[Field[Any], ...]]:
+    """The class of a function's `options`, such as `CountOptions`, and its fields; None and no fields where it has none."""
+    found = inspect.signature(function).parameters.get("options")
+    if found is None:
+        return None, ()
+    options = _hint(function, found)
+    return options, fields(options)
 
 
 def arguments_of(feed: Feed, timezone: str) -> tuple[dict[str, Any], list[str]]:
@@ -96,10 +103,10 @@ def _arguments(
         except ValidationError as error:
             fault = error.errors()[0]
             faults.append(wrong_value(f"parameter '{name}' of {called}", fault["input"], fault["msg"]))
-    if "options" in inspect.signature(function).parameters:
-        chosen = {one.name: arguments.pop(one.name) for one in fields(CountOptions) if one.name in arguments}
-        if chosen:
-            arguments["options"] = CountOptions(**chosen)
+    options, few = _options(function)
+    chosen = {one.name: arguments.pop(one.name) for one in few if one.name in arguments}
+    if options and chosen:
+        arguments["options"] = options(**chosen)
     return arguments, faults
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from analytics.lake import Connection
 from analytics.sensing.calibration.apply import apply_calibration
 from analytics.sensing.judge import DUPLICATE, judged
+from analytics.sensing.options import AS_USUAL, JudgeOptions
 from analytics.sensing.quality.faults import find_faults
-from analytics.sensing.quality.series import Series
-from analytics.sensing.quality.thresholds import load_thresholds
+from analytics.sensing.quality.series import Chunk, Series
 from analytics.sensing.readings import SourceError, quoted
 
 HOUR_S = 3600
@@ -41,9 +42,7 @@ def sense_hourly(
     *,
     table: str,
     timezone: str,
-    thresholds: dict[str, Any] | None = None,
-    coordinates: dict[str, list[float]] | None = None,
-    groups: dict[str, list[str]] | None = None,
+    options: JudgeOptions = AS_USUAL,
     search_faults: bool = True,
     calibration: str | dict[str, Any] | None = None,
 ) -> None:
@@ -61,9 +60,7 @@ def sense_hourly(
             that was measured, 0 to 1, from the length of the readings or how often the sensor usually measures), `flags`,
             `thresholds_version`.
         timezone: IANA name of the local clock, for what is usual at an hour of the day.
-        thresholds: What differs from `quality/thresholds.yaml`, see `load_thresholds`.
-        coordinates: Site -> latitude and longitude, for the neighbour test. [degree]
-        groups: Name -> sites that are neighbours of each other.
+        options: How readings are judged.
         search_faults: Whether the hours are searched for what real networks do (dead sensors, copied days, clocks that are
             wrong), see `find_faults`; the kinds of what is found stand in `flags`.
         calibration: Name of a calibration to apply to the hours, see `apply_calibration`.
@@ -72,9 +69,8 @@ def sense_hourly(
         SourceError: A property, a unit, a threshold, a place, a calibration or the time zone is unknown or wrong, or readings
             are longer than an hour.
     """
-    limits = load_thresholds(thresholds)
-    with judged(connection, readings, limits, timezone=timezone, coordinates=coordinates or {}, groups=groups or {}) as series:
-        aggregate_hours(connection, series, limits.version, table=table)
+    with judged(connection, readings, timezone=timezone, options=options) as (series, chunks):
+        aggregate_hours(connection, series, chunks, options.limits.version, table=table)
     if search_faults:
         _flag_faults(connection, table, timezone)
     if calibration is not None:
@@ -95,12 +91,13 @@ def _flag_faults(connection: Connection, table: str, timezone: str) -> None:
     connection.execute(f"ALTER TABLE hours_flagged RENAME TO {quoted(table)}")
 
 
-def aggregate_hours(connection: Connection, series: Series, version: str, *, table: str) -> None:
+def aggregate_hours(connection: Connection, series: Series, chunks: Iterable[Chunk], version: str, *, table: str) -> None:
     """Make rows of contract `hourly_readings` of what `judged` holds.
 
     Args:
         connection: Within `judged`.
         series: What `judged` gave.
+        chunks: Its chunks, each judged.
         version: Version of the thresholds.
         table: Table to create.
 
@@ -120,9 +117,12 @@ def aggregate_hours(connection: Connection, series: Series, version: str, *, tab
         "interval_start_at TIMESTAMPTZ, value DOUBLE, unit VARCHAR, readings INTEGER, coverage DOUBLE, flags VARCHAR, "
         "thresholds_version VARCHAR)"
     )
-    kinds = connection.execute("SELECT DISTINCT hourly FROM judging_series ORDER BY 1").fetchall()
-    for (kind,) in kinds:
-        connection.execute(_hours(str(kind), series, alone=len(kinds) == 1, table=table), {"version": version})
+    for chunk in chunks:
+        kinds = connection.execute(
+            "SELECT DISTINCT hourly FROM judging_series WHERE series BETWEEN ? AND ? ORDER BY 1", [chunk.first, chunk.last]
+        ).fetchall()
+        for (kind,) in kinds:
+            connection.execute(_hours(str(kind), series, alone=len(kinds) == 1, table=table), {"version": version})
 
 
 def _hours(kind: str, series: Series, *, alone: bool, table: str) -> str:
@@ -132,7 +132,7 @@ def _hours(kind: str, series: Series, *, alone: bool, table: str) -> str:
     own = "" if alone else f"WHERE s.hourly = '{kind}'"
     length = "coalesce(r.coverage, 1)" if "coverage" in series.kept else "1"
     was_measured = "AND r.coverage IS DISTINCT FROM 0" if "coverage" in series.kept else ""
-    said = "string_agg(DISTINCT flags, ',')" if "flags" in series.kept else "NULL::VARCHAR"
+    said = "string_agg(DISTINCT said, ',')" if "flags" in series.kept else "NULL::VARCHAR"
     return f"""
         INSERT INTO {quoted(table)}
         WITH used AS (

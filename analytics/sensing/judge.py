@@ -6,18 +6,16 @@ SQL, some million readings at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import Any
 
 from analytics.lake import Connection
+from analytics.sensing.options import AS_USUAL, JudgeOptions
 from analytics.sensing.quality.climatology import CLIMATOLOGY, take_usual
 from analytics.sensing.quality.neighbours import NEIGHBOUR, take_nearby
-from analytics.sensing.quality.order import MISSING, TESTS, order_rows
+from analytics.sensing.quality.order import CALLED, MISSING, TESTS, order_rows
 from analytics.sensing.quality.series import Chunk, Series, check_timezone, drop_series, take_series
 from analytics.sensing.quality.tests import judge_against, judge_neighbours_in_time, take_good
-from analytics.sensing.quality.thresholds import Thresholds, load_thresholds
 from analytics.sensing.quality.windows import judge_stretches, take_pace
 from analytics.sensing.readings import quoted
 
@@ -31,9 +29,7 @@ def judge_readings(
     *,
     table: str,
     timezone: str,
-    thresholds: dict[str, Any] | None = None,
-    coordinates: dict[str, list[float]] | None = None,
-    groups: dict[str, list[str]] | None = None,
+    options: JudgeOptions = AS_USUAL,
 ) -> None:
     """Turn readings as received into rows of contract `judged_readings`.
 
@@ -44,116 +40,115 @@ def judge_readings(
             flag of each test (1 good, 2 not evaluated, 3 suspect, 4 fail, 9 missing), all flags together (`qc`), `flags`
             (`duplicate`, `conflict`, `out_of_order` and what the source said) and `thresholds_version`.
         timezone: IANA name of the local clock, for what is usual at an hour of the day.
-        thresholds: What differs from `quality/thresholds.yaml`, see `load_thresholds`.
-        coordinates: Site -> latitude and longitude, for the neighbour test. [degree]
-        groups: Name -> sites that are neighbours of each other.
+        options: How readings are judged.
 
     Raises:
         SourceError: A property, a unit, a threshold, a place or the time zone is unknown or wrong.
     """
-    limits = load_thresholds(thresholds)
-    with judged(connection, readings, limits, timezone=timezone, coordinates=coordinates or {}, groups=groups or {}) as series:
-        rest = {name: f"r.{name}" if name in series.kept else "NULL" for name in ("coverage", "flags")}
+    with judged(connection, readings, timezone=timezone, options=options) as (series, chunks):
+        coverage, said = ("coverage" if "coverage" in series.kept else "NULL", "said" if "flags" in series.kept else "NULL")
         notes = ", ".join(
             f"CASE WHEN note & {bit} > 0 THEN '{word}' END"
             for bit, word in ((DUPLICATE, "duplicate"), (CONFLICT, "conflict"), (OUT_OF_ORDER, "out_of_order"))
         )
-        connection.execute(
-            f"""
-            CREATE OR REPLACE TEMP TABLE {quoted(table)} AS
-            SELECT source_row, site_id, observed_property, interval_start_at, interval_s, raw * factor + zero AS value, unit,
-                   raw AS raw_value, raw_unit, {rest["coverage"]}::DOUBLE AS coverage, {", ".join(TESTS)}, qc,
-                   nullif(concat_ws(',', {rest["flags"]}, {notes}), '') AS flags, $version AS thresholds_version
-            FROM judging_judged r JOIN judging_series USING (series)
-            """,
-            {"version": limits.version},
-        )
+        for number, _ in enumerate(chunks):
+            into = f"INSERT INTO {quoted(table)}" if number else f"CREATE OR REPLACE TEMP TABLE {quoted(table)} AS"
+            connection.execute(
+                f"""
+                {into}
+                SELECT source_row, site_id, observed_property, interval_start_at, interval_s, raw * factor + zero AS value,
+                       unit, raw AS raw_value, raw_unit, {coverage}::DOUBLE AS coverage, {", ".join(TESTS)}, qc,
+                       nullif(concat_ws(',', {said}, {notes}), '') AS flags, $version AS thresholds_version
+                FROM judging_judged r JOIN judging_series USING (series)
+                """,
+                {"version": options.limits.version},
+            )
 
 
 @contextmanager
 def judged(
-    connection: Connection,
-    readings: str,
-    thresholds: Thresholds,
-    *,
-    timezone: str,
-    coordinates: Mapping[str, Sequence[float]],
-    groups: Mapping[str, Sequence[str]],
-) -> Iterator[Series]:
-    """Judged readings in a small form, for as long as they are needed.
+    connection: Connection, readings: str, *, timezone: str, options: JudgeOptions = AS_USUAL
+) -> Iterator[tuple[Series, Iterator[Chunk]]]:
+    """Judged readings in a small form, a chunk of whole sensors at a time.
 
-    Within, `judging_judged` has `series`, `source_row`, `interval_start_at`, `raw`, the tests' flags, `qc`, `note` and what is
-    kept of `coverage` and `flags`; `judging_series` tells what a series is and `judging_pace` how often a sensor measures.
+    While a chunk is at hand, `judging_judged` has its `series`, `source_row`, `interval_start_at`, `raw`, the tests' flags,
+    `qc`, `note` and what is kept of `coverage` and of the source's flags (`said`); `judging_series` tells what a series is and
+    `judging_pace` how often a sensor measures.
 
     Args:
         connection: Holds the readings.
         readings: Table or view of contract `sensor_readings`.
-        thresholds: The thresholds of all tests.
         timezone: IANA name of the local clock.
-        coordinates: Site -> latitude and longitude. [degree]
-        groups: Name -> sites that are neighbours of each other.
+        options: How readings are judged.
 
     Yields:
-        What series there are.
+        What series there are, and their chunks, each judged when it is asked for; at least one.
 
     Raises:
-        SourceError: A property, a unit, a place or the time zone is unknown or wrong.
+        SourceError: A property, a unit, a threshold, a place or the time zone is unknown or wrong.
     """
+    thresholds = options.limits
     check_timezone(connection, timezone)
     try:
         series = take_series(connection, readings, thresholds)
         usual = take_usual(connection, thresholds, series.observed, timezone)
-        nearby = take_nearby(connection, thresholds, series.observed, coordinates=coordinates, groups=groups)
+        nearby = take_nearby(connection, thresholds, series.observed, coordinates=options.coordinates, groups=options.groups)
         for table, columns in WORK.items():
             connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({columns})")
-        for number, chunk in enumerate(series.chunks):
-            _order(connection, chunk, number, series)
-            judge_ordered(connection, chunk, table=f"judging_odd_{number}", usual=timezone if usual else None, nearby=nearby)
-        connection.execute(_judged(connection, series))
-        yield series
+        yield series, _judge(connection, series, usual=timezone if usual else None, nearby=nearby)
     finally:
         for view in ("judged", "chunk"):
             connection.execute(f"DROP VIEW IF EXISTS judging_{view}")
-        chunks = connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE regexp_matches(table_name, '^judging_(rows|odd)_[0-9]+$')"
-        ).fetchall()
-        for table in [*(name for (name,) in chunks), *WORK, "judging_notes", "judging_usual", "judging_nearby"]:
+        for table in (*WORK, "judging_notes", "judging_usual", "judging_nearby"):
             connection.execute(f"DROP TABLE IF EXISTS {table}")
         drop_series(connection)
 
 
+NO_CHUNK = Chunk(0, -1, frozenset())
+"""What is judged where there are no readings."""
 WORK = {
-    "judging_pace": "sensor UINTEGER, rows BIGINT, first_place BIGINT, cadence_s DOUBLE, centre DOUBLE, flat_rows BIGINT, "
+    "judging_ordered": "sensor UINTEGER, series UINTEGER, source_row BIGINT, interval_start_at TIMESTAMPTZ, raw DOUBLE",
+    "judging_pace": "sensor UINTEGER, rows BIGINT, first_place BIGINT, cadence_s DOUBLE, flat_rows BIGINT, "
     "flat_fail_rows BIGINT, block_rows BIGINT, least BIGINT, is_odd BOOLEAN",
     "judging_good": "sensor UINTEGER, good BIGINT, together TINYINT",
     "judging_marks": "place BIGINT, marks BIGINT",
+    "judging_odd": "place BIGINT, marks BIGINT",
 }
-"""Tables that the tests add to."""
+"""Tables of the chunk at hand, and those that the tests add to."""
 
 
-def _order(connection: Connection, chunk: Chunk, number: int, series: Series) -> None:
-    """Bring the readings of a chunk into order, and set those that came again aside."""
-    order = partial(order_rows, connection, chunk, table=f"judging_rows_{number}", kept=series.kept)
-    order(noted=False)
-    if take_pace(connection, chunk, is_ordered=series.is_ordered):
-        connection.execute(_NOTES)
-        order(noted=True)
-        take_pace(connection, chunk, is_ordered=series.is_ordered)
+def _judge(connection: Connection, series: Series, *, usual: str | None, nearby: bool) -> Iterator[Chunk]:
+    """Judge one chunk after the other."""
+    for chunk in series.chunks or (NO_CHUNK,):
+        is_noted = _order(connection, chunk, series)
+        judge_ordered(connection, chunk, usual=usual, nearby=nearby)
+        show_judged(connection, chunk, series.kept, noted=is_noted)
+        yield chunk
 
 
-def judge_ordered(connection: Connection, chunk: Chunk, *, table: str, usual: str | None = None, nearby: bool = False) -> None:
-    """Judge the readings of `judging_chunk` by every test.
+def _order(connection: Connection, chunk: Chunk, series: Series) -> bool:
+    """Bring the readings of a chunk into order, and set those that came again aside; returns whether anything is noted."""
+    order_rows(connection, chunk, kept=series.kept, noted=False)
+    if not take_pace(connection, chunk, is_ordered=series.is_ordered):
+        return False
+    connection.execute(_NOTES)
+    order_rows(connection, chunk, kept=series.kept, noted=True)
+    take_pace(connection, chunk, is_ordered=series.is_ordered)
+    return True
+
+
+def judge_ordered(connection: Connection, chunk: Chunk, *, usual: str | None = None, nearby: bool = False) -> None:
+    """Judge the readings of `judging_chunk` by every test; makes `judging_odd` of those that are not simply good.
 
     Args:
         connection: Holds what `take_series`, `order_rows` and `take_pace` made, and the tables of `WORK`.
         chunk: The sensors.
-        table: Table to create: `place` and `marks` of readings that are not simply good.
         usual: IANA name of the local clock, where `judging_usual` is there.
         nearby: Whether `judging_nearby` is there.
     """
     take_good(connection, chunk, climatology=usual is not None, neighbours=nearby)
     judge_neighbours_in_time(connection, chunk)
-    judge_stretches(connection)
+    judge_stretches(connection, chunk)
     if usual is not None:
         local_at = f"(interval_start_at AT TIME ZONE '{usual}')"
         same = f"m.month = month({local_at}) AND m.hour = hour({local_at})"
@@ -162,47 +157,47 @@ def judge_ordered(connection: Connection, chunk: Chunk, *, table: str, usual: st
         same = "m.bucket = epoch_us(interval_start_at) // near_us"
         judge_against(connection, "neighbour", NEIGHBOUR, table="judging_nearby", same=same)
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {table} AS "
-        f"SELECT place, CASE WHEN max(marks) >= {MISSING} THEN max(marks) - {MISSING} ELSE sum(marks) END::BIGINT AS marks "
-        "FROM judging_marks GROUP BY place"
+        "CREATE OR REPLACE TEMP TABLE judging_odd AS SELECT place, CASE WHEN max(marks) >= $missing "
+        "THEN max(marks) - $missing ELSE sum(marks) END::BIGINT AS marks FROM judging_marks GROUP BY place",
+        {"missing": MISSING},
     )
     connection.execute("TRUNCATE judging_marks")
 
 
-def _judged(connection: Connection, series: Series) -> str:
-    """SQL of the view of all judged readings."""
-    rows = " UNION ALL BY NAME ".join([_NO_ROWS, *(_rows(connection, number, one) for number, one in enumerate(series.chunks))])
+def show_judged(connection: Connection, chunk: Chunk, kept: tuple[str, ...], *, noted: bool) -> None:
+    """Make `judging_judged` of a chunk that is judged; what good readings have is mostly the same for all sensors.
+
+    Args:
+        connection: Holds what `judge_ordered` made.
+        chunk: The sensors.
+        kept: Which of `coverage` and `flags` are kept.
+        noted: Whether there are notes.
+    """
+    goods = connection.execute(
+        "SELECT DISTINCT good, together FROM judging_good "
+        "SEMI JOIN (SELECT sensor FROM judging_series WHERE series BETWEEN ? AND ?) USING (sensor)",
+        [chunk.first, chunk.last],
+    ).fetchall()
+    good, together, more = "good", "together", "JOIN judging_series s USING (series) JOIN judging_good g ON g.sensor = s.sensor"
+    if len(goods) == 1:
+        good, together, more = f"{goods[0][0]}::BIGINT", f"{goods[0][1]}::TINYINT", ""
     tests = ", ".join(f"((flags >> {4 * number}) & 15)::TINYINT AS {name}" for number, name in enumerate(TESTS))
-    kept = "".join(f", {name}" for name in series.kept)
-    return f"""
+    rest = "".join(f", {CALLED.get(name, name)}" for name in kept)
+    connection.execute(
+        f"""
         CREATE OR REPLACE TEMP VIEW judging_judged AS
-        WITH summed AS (SELECT *, good + coalesce(marks, 0) AS flags FROM ({rows})), told AS (SELECT *, {tests} FROM summed)
-        SELECT series, source_row, interval_start_at, raw, note{kept.replace(", flags", ", said AS flags")}, {", ".join(TESTS)},
+        WITH summed AS (
+            SELECT series, source_row, interval_start_at, raw, {"note" if noted else "NULL::TINYINT AS note"}{rest}, marks,
+                   {together} AS together, {good} + coalesce(marks, 0) AS flags
+            FROM judging_ordered c LEFT JOIN judging_odd o ON o.place = c.rowid {more}
+        ), told AS (SELECT * EXCLUDE (flags), {tests} FROM summed)
+        SELECT * EXCLUDE (marks, together),
                CASE WHEN marks IS NULL THEN together ELSE ({AGGREGATE})::TINYINT END AS qc
         FROM told
     """
-
-
-def _rows(connection: Connection, number: int, chunk: Chunk) -> str:
-    """SQL of a chunk's readings, with the marks of those that are not simply good; what good ones have is mostly one number."""
-    goods = connection.execute(
-        "SELECT DISTINCT good, together FROM judging_good SEMI JOIN (SELECT sensor FROM judging_series "
-        "WHERE series BETWEEN ? AND ?) USING (sensor)",
-        [chunk.first, chunk.last],
-    ).fetchall()
-    rows = f"FROM judging_rows_{number} c LEFT JOIN judging_odd_{number} o ON o.place = c.rowid"
-    if len(goods) == 1:
-        return f"SELECT c.*, marks, {goods[0][0]}::BIGINT AS good, {goods[0][1]}::TINYINT AS together {rows}"
-    return (
-        f"SELECT c.*, marks, good, together {rows} JOIN judging_series s USING (series) "
-        "JOIN judging_good g ON g.sensor = s.sensor"
     )
 
 
-_NO_ROWS = """
-    SELECT NULL::UINTEGER AS series, NULL::BIGINT AS source_row, NULL::TIMESTAMPTZ AS interval_start_at, NULL::DOUBLE AS raw,
-           NULL::TINYINT AS note, NULL::BIGINT AS marks, NULL::BIGINT AS good, NULL::TINYINT AS together WHERE false
-"""
 AGGREGATE = f"""
     CASE greatest({", ".join(TESTS)}) WHEN 4 THEN 4 WHEN 3 THEN 3
          WHEN 2 THEN CASE least({", ".join(TESTS)}) WHEN 1 THEN 1 ELSE 2 END

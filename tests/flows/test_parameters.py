@@ -7,6 +7,7 @@ from dataclasses import fields
 import pytest
 
 from analytics import ANALYTICS, FOLLOWERS
+from analytics.sensing.options import JudgeOptions
 from analytics.video.identity import counter_of
 from analytics.video.options import CountOptions
 from experiments.pilot import Feed
@@ -42,6 +43,19 @@ def test_every_option_may_be_given_wherever_video_is_counted(name):
     assert set(found) >= OPTIONS and not {"options", "table", "stop"} & set(found)
     assert found["detector"].default == "motion"
     assert name in ANALYTICS and "count_crossings" in FOLLOWERS
+
+
+@pytest.mark.parametrize("name", ["judge_readings", "sense_hourly"])
+def test_how_readings_are_judged_stands_beside_the_other_parameters(name):
+    source = {"source": "readings.csv", "analytic": name}
+    assert {"thresholds", "coordinates", "groups"} <= set(parameters_of(analytic_of(feed(**source))))
+    assert arguments_of(feed(**source), "Europe/Brussels") == ({"timezone": "Europe/Brussels"}, [])
+    places = {"a": [50.8, 4.4], "b": [50.9, 4.4]}
+    arguments, faults = arguments_of(feed(**source, thresholds={"pm25": None}, coordinates=places), "UTC")
+    assert not faults
+    assert arguments == {"timezone": "UTC", "options": JudgeOptions(thresholds={"pm25": None}, coordinates=places)}
+    _, faults = arguments_of(feed(**source, coordinates={"a": "north"}), "UTC")
+    assert len(faults) == 1 and f"parameter 'coordinates' of {name}" in faults[0] and "north" in faults[0]
 
 
 def test_a_feed_without_video_has_no_options():

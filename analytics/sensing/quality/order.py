@@ -20,25 +20,26 @@ DIGIT = {name: 16**number for number, name in enumerate(TESTS)}
 MISSING = 2**40
 """Added to the marks of a reading that is missing: what else is said of it does not count."""
 CALLED = {"flags": "flags AS said"}
-"""What is kept under another name."""
+"""What a source said of a reading has another name where tests have flags."""
 FEW_ROWS = 200_000
 """Fewer rows are not divided among threads."""
 
 
-def order_rows(connection: Connection, chunk: Chunk, *, table: str, kept: tuple[str, ...], noted: bool) -> None:
-    """Make a table of the readings of a chunk, in order, and the view `judging_chunk` of it.
+def order_rows(connection: Connection, chunk: Chunk, *, kept: tuple[str, ...], noted: bool) -> None:
+    """Make `judging_ordered` of the readings of a chunk, in order, and the view `judging_chunk` of it.
+
+    The table has `series`, `source_row`, `interval_start_at`, `raw`, what is kept (`flags` as `said`), `sensor` and `measured`
+    (in the unit kept) where they are not simply another name, and `note` where there are notes. The view has all of `sensor`,
+    `measured`, `value` (null where nothing was measured) and `place`, the row's number from 0.
 
     Args:
         connection: Holds what `take_series` made.
         chunk: The sensors.
-        table: Table to create: `series`, `source_row`, `interval_start_at`, `raw`, what is kept (`flags` as `said`), `sensor`
-            and `measured` (in the unit kept) where they are not simply another name, and `note` where there are notes. The
-            view has all of `sensor`, `measured`, `value` (null where nothing was measured) and `place`, the row's number.
         kept: Which of `coverage` and `flags` are kept.
         noted: Whether `judging_notes` is there; what came again stands at the end, has no `sensor` and takes no part.
     """
     row = connection.execute(
-        "SELECT bool_and(factor = 1 AND zero = 0), count(*) = count(DISTINCT sensor), min(series) - min(sensor) "
+        "SELECT bool_and(factor = 1 AND zero = 0), count(*) = count(DISTINCT sensor), coalesce(min(series) - min(sensor), 0) "
         "FROM judging_series WHERE series BETWEEN ? AND ?",
         [chunk.first, chunk.last],
     ).fetchone()
@@ -57,7 +58,7 @@ def order_rows(connection: Connection, chunk: Chunk, *, table: str, kept: tuple[
     own = ", ".join(f"r.{name}" if name in ("source_row", "interval_start_at", "raw") else name for name in columns)
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE {table} AS
+        CREATE OR REPLACE TEMP TABLE judging_ordered AS
         SELECT {own} FROM judging_rows r {series} {notes} WHERE series BETWEEN {chunk.first} AND {chunk.last}
         ORDER BY {"sensor NULLS LAST" if is_named else "series"}, r.interval_start_at
         """
@@ -67,7 +68,7 @@ def order_rows(connection: Connection, chunk: Chunk, *, table: str, kept: tuple[
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW judging_chunk AS SELECT rowid AS place, {sensor} AS sensor, series, source_row, "
         f"interval_start_at, raw, {measured} AS measured, CASE WHEN isfinite({measured}) THEN {measured} END AS value "
-        f"FROM {table}"
+        "FROM judging_ordered"
     )
 
 

@@ -147,7 +147,7 @@ def _limits(connection: Connection, chunk: Chunk) -> tuple[str, dict[str, object
         "SEMI JOIN (SELECT sensor FROM judging_series WHERE series BETWEEN ? AND ?) USING (sensor)",
         [chunk.first, chunk.last],
     ).fetchall()
-    if len(found) > 1:
+    if len(found) != 1:
         return "l.* EXCLUDE (sensor)", None
     shared = dict(zip(LIMITS, found[0], strict=True))
     return ", ".join(

@@ -22,8 +22,8 @@ def take_pace(connection: Connection, chunk: Chunk, *, is_ordered: bool) -> bool
     """Append to `judging_pace` how often each sensor of `judging_chunk` measures, and how long its windows are in rows.
 
     Columns: `sensor`, `rows`, `first_place`, `cadence_s` (the median time step; whole seconds, as ioos_qc has it, from 1 s on),
-    `centre` (the mean value), `flat_rows` and `flat_fail_rows` (a window is so many rows and the reading itself), `block_rows`,
-    `least` (rows that an attenuated signal needs), `is_odd` (readings came twice, or after later ones).
+    `flat_rows` and `flat_fail_rows` (a window is so many rows and the reading itself), `block_rows`, `least` (rows that an
+    attenuated signal needs), `is_odd` (readings came twice, or after later ones).
 
     Args:
         connection: Holds what `order_rows` made.
@@ -34,7 +34,6 @@ def take_pace(connection: Connection, chunk: Chunk, *, is_ordered: bool) -> bool
         Whether any sensor is odd.
     """
     columns = [
-        "value",
         "epoch_us(interval_start_at) - epoch_us(lag(interval_start_at) OVER ()) AS gap_us",
         f"{'source_row < lag(source_row) OVER ()' if is_ordered else 'false'} AS is_turned",
     ]
@@ -47,9 +46,8 @@ def take_pace(connection: Connection, chunk: Chunk, *, is_ordered: bool) -> bool
 _PACE = f"""
     INSERT INTO judging_pace
     WITH gaps AS (
-        SELECT sensor, CASE WHEN sensor_before = sensor THEN gap_us // 1000 END AS gap_ms, count(*) AS n, sum(value) AS total,
-               count(value) AS given, min(place) AS first_place,
-               bool_or(sensor_before = sensor AND (gap_us = 0 OR is_turned)) AS is_odd
+        SELECT sensor, CASE WHEN sensor_before = sensor THEN gap_us // 1000 END AS gap_ms, count(*) AS n,
+               min(place) AS first_place, bool_or(sensor_before = sensor AND (gap_us = 0 OR is_turned)) AS is_odd
         FROM ({{beside}}) WHERE sensor IS NOT NULL GROUP BY 1, 2
     ), ordered AS (
         SELECT sensor, gap_ms, sum(n) OVER (PARTITION BY sensor ORDER BY gap_ms) AS upto,
@@ -60,33 +58,37 @@ _PACE = f"""
         FROM ordered GROUP BY sensor
     ), pace AS (
         SELECT sensor, sum(n)::BIGINT AS rows, min(first_place) AS first_place, bool_or(is_odd) AS is_odd,
-               CASE WHEN any_value(ms) >= 1000 THEN any_value(ms) // 1000 ELSE nullif(any_value(ms), 0) / 1000 END AS cadence_s,
-               sum(total) / nullif(sum(given), 0) AS centre
+               CASE WHEN any_value(ms) >= 1000 THEN any_value(ms) // 1000 ELSE nullif(any_value(ms), 0) / 1000 END AS cadence_s
         FROM gaps LEFT JOIN middle USING (sensor) GROUP BY sensor
     ), counted AS (
-        SELECT sensor, rows, first_place, coalesce(is_odd, false) AS is_odd, cadence_s, centre,
+        SELECT sensor, rows, first_place, coalesce(is_odd, false) AS is_odd, cadence_s,
                nullif(floor(flat_suspect_s / cadence_s), 0)::BIGINT AS flat_rows,
                floor(flat_fail_s / cadence_s)::BIGINT AS flat_fail_rows,
                ceil(vary_us / 1e6 / cadence_s / {BLOCKS})::BIGINT AS vary_rows,
                CASE WHEN vary_min_s < cadence_s THEN 1 ELSE floor(vary_min_s / cadence_s) END::BIGINT AS least
         FROM pace JOIN judging_limits USING (sensor)
     )
-    SELECT sensor, rows, first_place, cadence_s, centre, flat_rows, flat_fail_rows,
+    SELECT sensor, rows, first_place, cadence_s, flat_rows, flat_fail_rows,
            coalesce((flat_rows + 1) // 2, vary_rows) AS block_rows, least, is_odd
     FROM counted
 """
 
 
-def judge_stretches(connection: Connection) -> None:
-    """Judge the readings of `judging_chunk` by the stretch of time before them; appends to `judging_marks`."""
-    shared = connection.execute(
-        "SELECT any_value(block_rows), avg(centre) FROM judging_pace SEMI JOIN judging_chunk USING (sensor) "
-        "HAVING count(DISTINCT coalesce(block_rows, 0)) = 1"
+def judge_stretches(connection: Connection, chunk: Chunk) -> None:
+    """Judge the readings of `judging_chunk` by the stretch of time before them; appends to `judging_marks`.
+
+    Args:
+        connection: Holds what `order_rows` and `take_pace` made.
+        chunk: The sensors.
+    """
+    row = connection.execute(
+        "SELECT count(DISTINCT coalesce(block_rows, 0)), any_value(block_rows) FROM judging_pace WHERE sensor IN "
+        f"(SELECT sensor FROM judging_series WHERE series BETWEEN {chunk.first} AND {chunk.last})"
     ).fetchone()
-    paced = "judging_chunk JOIN (SELECT sensor, block_rows, centre FROM judging_pace) USING (sensor)"
-    if shared is not None:
-        rows, centre = shared[0] or "NULL::BIGINT", shared[1] or 0.0
-        paced = f"(SELECT *, {rows} AS block_rows, {centre} AS centre FROM judging_chunk)"
+    assert row is not None
+    paced = f"(SELECT *, {row[1] or 'NULL::BIGINT'} AS block_rows FROM judging_chunk)"
+    if row[0] > 1:
+        paced = "judging_chunk JOIN (SELECT sensor, block_rows FROM judging_pace) USING (sensor)"
     connection.execute(_DOUBTFUL.format(paced=paced))
     row = connection.execute(
         "SELECT bool_or(is_flat), bool_or(few_rows > 0), bool_or(is_even) FROM judging_doubtful"
@@ -111,7 +113,7 @@ _DOUBTFUL = """
         SELECT sensor, place // block_rows AS block, min(place) AS first_place, count(*) AS rows,
                epoch_us(min(interval_start_at)) AS first_us, epoch_us(max(interval_start_at)) AS last_us,
                count(value) AS n, max(value) - min(value) AS spread,
-               coalesce(sum(value - centre), 0) AS total, coalesce(sum((value - centre) * (value - centre)), 0) AS squares
+               coalesce(sum(value), 0) AS total, coalesce(sum(value * value), 0) AS squares
         FROM {paced} WHERE sensor IS NOT NULL AND block_rows IS NOT NULL GROUP BY 1, 2
     ), limited AS (
         SELECT b.*, block_rows, flat_rows, flat_fail_rows, least, b.first_place + b.rows - 1 - p.first_place AS last_row,

@@ -8,6 +8,7 @@ import pytest
 
 from analytics.lake import memory
 from analytics.sensing.hourly import sense_hourly
+from analytics.sensing.options import JudgeOptions
 from analytics.sensing.readings import Reading, SourceError, write_readings
 
 
@@ -20,7 +21,7 @@ def hours(rows: list[tuple[str, str, str, float | None, float | None, str]], **p
         )
         for number, row in enumerate(rows, 1):
             connection.execute("INSERT INTO r VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)", [number, *row])
-        sense_hourly(connection, "r", table="h", timezone="UTC", **params)
+        sense_hourly(connection, "r", table="h", timezone="UTC", options=JudgeOptions(**params))
         return connection.execute(
             "SELECT observed_property, strftime(interval_start_at, '%H:%M'), round(value, 4), unit, readings, "
             "round(coverage, 3), flags FROM h ORDER BY 1, 2"

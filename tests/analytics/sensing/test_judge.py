@@ -9,6 +9,7 @@ import pytest
 from analytics.lake import memory
 from analytics.sensing import judge
 from analytics.sensing.judge import judge_readings
+from analytics.sensing.options import JudgeOptions
 from analytics.sensing.quality import series
 from analytics.sensing.readings import SourceError
 
@@ -24,7 +25,7 @@ def judged(rows: list[tuple[int, str, float | None]], columns: str = COLUMNS, **
         )
         if rows:
             connection.executemany("INSERT INTO received VALUES (?, 'a', 'PM2.5', ?, 60, ?, 'mg/m3', NULL, NULL)", rows)
-        judge_readings(connection, "received", table="judged", timezone="UTC", **params)
+        judge_readings(connection, "received", table="judged", timezone="UTC", options=JudgeOptions(**params))
         found = connection.execute(f"SELECT {columns} FROM judged ORDER BY source_row").fetchall()
         left = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
         assert {name for (name,) in left} == {"received", "judged"}

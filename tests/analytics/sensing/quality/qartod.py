@@ -14,6 +14,7 @@ from ioos_qc import qartod
 
 from analytics.lake import memory
 from analytics.sensing.judge import judge_readings
+from analytics.sensing.options import JudgeOptions
 from analytics.sensing.quality.thresholds import Tests, load_thresholds
 
 Series = tuple[npt.NDArray[Any], npt.NDArray[np.float64]]
@@ -40,7 +41,8 @@ def ours(series: Mapping[str, Series], observed: str, unit: str, thresholds: dic
     with memory() as connection:
         connection.register("given", pa.concat_tables(tables))
         connection.execute("CREATE TABLE received AS FROM given")
-        judge_readings(connection, "received", table="judged", timezone="UTC", thresholds={observed: thresholds})
+        options = JudgeOptions(thresholds={observed: thresholds})
+        judge_readings(connection, "received", table="judged", timezone="UTC", options=options)
         return {
             name: connection.execute(
                 f"SELECT {', '.join((*SHARED, 'climatology', 'qc'))} FROM judged WHERE site_id = ? ORDER BY source_row", [name]

@@ -8,12 +8,13 @@ import numpy as np
 
 from analytics.lake import memory
 from analytics.sensing.judge import judge_readings
+from analytics.sensing.options import JudgeOptions
 
 
 def judged(query: str, columns: str, timezone: str = "UTC", **params: Any) -> list[tuple[Any, ...]]:
     with memory() as connection:
         connection.execute(f"CREATE TABLE received AS {query}")
-        judge_readings(connection, "received", table="judged", timezone=timezone, **params)
+        judge_readings(connection, "received", table="judged", timezone=timezone, options=JudgeOptions(**params))
         return connection.execute(f"SELECT {columns} FROM judged ORDER BY source_row").fetchall()
 
 
