@@ -97,7 +97,11 @@ def courses_of_two(series: Series) -> tuple[list[Course], dict[int, str]]:
     days = usual_days(series, as_logarithm=is_ratio(series))
     rises: Floats = np.diff(days, axis=1)
     rises = rises[:, np.isfinite(rises).all(axis=0)]
-    alike = float(np.corrcoef(rises)[0, 1]) if rises.shape[1] >= 7 * FEWEST_DIFFERENCES and rises.std(axis=1).min() > 0 else 0.0
+    alike = (
+        float(np.asarray(np.corrcoef(rises))[0, 1])
+        if rises.shape[1] >= 7 * FEWEST_DIFFERENCES and rises.std(axis=1).min() > 0
+        else 0.0
+    )
     if alike < BESIDE:
         reason = (
             f"its days go up and down with the other's by {alike:.2f}; expected {BESIDE} of two that stand beside each other"
