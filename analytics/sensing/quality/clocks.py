@@ -12,6 +12,8 @@ a while the chances of both are multiplied (Fisher), so that people who keep oth
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,6 +32,10 @@ DAY_SHARE = 0.75
 """A day counts when this share of its steps was measured."""
 AGREED = 0.05
 """The others agree where chance does so less often."""
+CLEARLY_LESS = 0.95
+"""A time whose product with the others is below this share of that of the time said is not looked at closely."""
+MOST_OTHERS = 40
+"""So many of the others say what a stretch of days was like."""
 MOST_SHIFTS = 20
 """At most so many shifts of a sensor are looked for."""
 
@@ -59,10 +65,12 @@ def find_clock_shifts(series: Series) -> Found:
         skip(series.sites[site], f"{int(np.isfinite(gains[site][0]).sum())} whole days; expected {FEWEST_DAYS}")
     if len(usable) <= 2 and not series.is_count:
         skip("*", f"{len(usable)} sensors of what follows the weather; expected 3 for a shift in part of the record")
-    for site in usable if len(usable) > 2 or series.is_count else []:
-        others = [gains[other] for other in usable if other != site]
-        gain = _less_others(gains[site], others)
-        beside = len(others) >= 2
+    searched = usable if len(usable) > 2 or series.is_count else []
+    beside = len(usable) > 2
+    common = others_medians(np.stack([gains[site] for site in searched])) if beside else None
+    for place, site in enumerate(searched):
+        # what most of the others gain on the same day is no clock of its own
+        gain = gains[site] if common is None else gains[site] - np.maximum(0.0, np.nan_to_num(common(place)))
         for lag, begin, end, own in _stretches(gain, len(lags) * len(usable), 1.0 if beside else ALPHA):
             by_others = _chance_beside(series, site, usable, lags[lag], begin, end) if beside else 0.0
             both = own * by_others
@@ -88,9 +96,11 @@ def _chance_beside(series: Series, site: int, usable: list[int], lag: int, begin
     """Chance that what is unusual about some days fits the others' so much better when moved."""
     day = series.day - series.day[0]
     part = series.only((day >= begin) & (day < end))
-    left = {one: _unusual(part, one, []) for one in usable}
-    middle = _middle(np.stack([left[other] for other in usable if other != site]))
-    moved, still = (_daily_correlation(part, left[site], middle, by) for by in (lag, 0))
+    others = [other for other in usable if other != site]
+    others = others[:: -(-len(others) // MOST_OTHERS)]
+    left = {one: _unusual(part, one, []) for one in [site, *others]}
+    middle = _middle(np.stack([left[other] for other in others]))
+    moved, still = _daily_correlations(part, left[site], middle, [lag, 0])
     gain = (moved - still)[np.isfinite(moved - still)]
     return _chance_of_mean(gain) if len(gain) > 1 else 1.0
 
@@ -113,9 +123,8 @@ def tried_lags(series: Series) -> list[int]:
 def gains_by_day(series: Series, site: int, lags: list[int]) -> Floats:
     """What each day gains in likeness to the usual one when it is moved, shape `(lags, days)`."""
     level = _level(series.values[site])
-    usual = _usual(series, level)
-    still = _daily_correlation(series, level, usual, 0)
-    gains: Floats = np.stack([_daily_correlation(series, level, usual, lag) - still for lag in lags])
+    likeness = _daily_correlations(series, level, _usual(series, level), [*lags, 0])
+    gains: Floats = likeness[:-1] - likeness[-1]
     return gains
 
 
@@ -131,54 +140,62 @@ def _usual(series: Series, level: Floats) -> Floats:
     return usual
 
 
-def _moved(values: Floats, lag: int) -> Floats:
-    moved = np.full(len(values), np.nan)
-    if lag > 0:
-        moved[:-lag] = values[lag:]
-    else:
-        moved[-lag:] = values[: len(values) + lag]
-    return moved
-
-
-def _daily_correlation(series: Series, course: Floats, other: Floats, lag: int) -> Floats:
-    """Correlation within each day of a course, moved by some steps, with another one, shape `(days,)`.
+def _daily_correlations(series: Series, course: Floats, other: Floats, lags: list[int]) -> Floats:
+    """Correlation within each day of a course, moved by some steps, with another one, shape `(lags, days)`.
 
     Days are blocks of as many steps as a day has, from the record's first midnight on: an hour off where the clock changes.
     """
-    moved = _moved(course, lag)
-    use = np.isfinite(moved) & np.isfinite(other)
     before, size = int(series.time_of_day[0]), series.steps_a_day
     number = int(series.day[-1] - series.day[0]) + 1
-    padded = np.zeros((3, (number + 1) * size))
-    inside = slice(before, before + len(use))
-    padded[0, inside], padded[1, inside], padded[2, inside] = np.where(use, moved, 0), np.where(use, other, 0), use
-    ours, theirs, used = padded.reshape(3, number + 1, size)[:, :number]
+    margin = max(abs(lag) for lag in lags)
 
-    def sums(one: Floats, two: Floats) -> Floats:
-        total: Floats = np.einsum("ds,ds->d", one, two)
-        return total
+    def padded(values: Floats) -> Floats:
+        # an hour that the clock skips leaves the last day short
+        row = np.zeros(max((number + 1) * size, before + len(values)) + 2 * margin)
+        row[margin + before : margin + before + len(values)] = values
+        return row
 
-    steps = np.maximum(1.0, used.sum(axis=1))
+    def powers(values: Floats) -> list[Floats]:
+        use = np.isfinite(values)
+        there = np.where(use, values, 0.0)
+        return [padded(use.astype(np.float64)), padded(there), padded(there**2)]
+
+    theirs = np.stack([row[margin : margin + number * size].reshape(number, size) for row in powers(other)], axis=2)
+    at = margin + np.array(lags)[None, :] + np.arange(number)[:, None] * size
+    windows = [np.lib.stride_tricks.sliding_window_view(row, size)[at] for row in powers(course)]
+    # sums over the steps of a day that both have: of ones, of theirs, of their squares; by ours to the power 0, 1 and 2
+    (steps, other_sum, other_squared), (sum_, both, _), (squared, _, _) = (
+        np.moveaxis(window @ theirs, (0, 1, 2), (2, 1, 0)) for window in windows
+    )
+    steps = np.maximum(1.0, np.round(steps))
+    both = both - sum_ * other_sum / steps
     # scatter about the day's own mean; a smooth course has next to none of it, and rounding must not become a sign
-    ours_squared, theirs_squared = sums(ours, ours), sums(theirs, theirs)
-    both = sums(ours, theirs) - ours.sum(axis=1) * theirs.sum(axis=1) / steps
-    own, its = ours_squared - ours.sum(axis=1) ** 2 / steps, theirs_squared - theirs.sum(axis=1) ** 2 / steps
-    whole = (steps >= DAY_SHARE * size) & (own > 1e-9 * ours_squared) & (its > 1e-9 * theirs_squared)
-    result = np.full(number, np.nan)
+    own, its = squared - sum_**2 / steps, other_squared - other_sum**2 / steps
+    whole = (steps >= DAY_SHARE * size) & (own > 1e-9 * squared) & (its > 1e-9 * other_squared)
+    result = np.full((len(lags), number), np.nan)
     result[whole] = both[whole] / np.sqrt(own[whole] * its[whole])
     return result
 
 
-def _less_others(gain: Floats, others: list[Floats]) -> Floats:
-    """A sensor's gains less what most of the others gain on the same day: that is no clock of its own."""
-    if len(others) < 2:
-        return gain
-    stack = np.stack(others)
-    common = np.zeros(gain.shape)
-    some = np.isfinite(stack).sum(axis=0) >= 2
-    common[some] = np.nanmedian(stack[:, some], axis=0)
-    less: Floats = gain - np.maximum(0.0, common)
-    return less
+def others_medians(rows: Floats) -> Callable[[int], Floats]:
+    """Median over all rows but one of what is there, by the number of that one; NaN where fewer than two are.
+
+    Sorted once: without one value the middle of the others moves by one place, to the side that it was not on.
+    """
+    order = np.sort(rows, axis=0)
+    there = np.isfinite(rows).sum(axis=0)
+
+    def of(row: int) -> Floats:
+        mine = rows[row]
+        is_in = np.isfinite(mine)
+        rest = there - is_in
+        middle = []
+        for place in ((rest - 1) // 2, rest // 2):
+            at, after = (np.take_along_axis(order, np.clip(place + more, 0, len(rows) - 1)[None], axis=0)[0] for more in (0, 1))
+            middle.append(np.where(is_in & (mine <= at), after, at))
+        return np.where(rest >= 2, (middle[0] + middle[1]) / 2, np.nan)
+
+    return of
 
 
 def _stretches(gain: Floats, tried: int, allowed: float) -> list[tuple[int, int, int, float]]:
@@ -192,7 +209,12 @@ def _stretches(gain: Floats, tried: int, allowed: float) -> list[tuple[int, int,
             begin, end, total = best_stretch(gain[lag])
             if end - begin < SHORTEST_DAYS or total <= 0:
                 continue
-            rate = decay(np.concatenate([gain[lag, :begin], gain[lag, end:]]))
+            rest = np.concatenate([gain[lag, :begin], gain[lag, end:]])
+            most = float(np.abs(rest).max(initial=0.0)) / 2
+            # a rate beyond this one would make a gain as large as half the largest loss too rare
+            if most > 0 and days * tried * float(np.exp(-min(700.0, np.log(len(rest) + 1) / most * total))) > allowed:
+                continue
+            rate = decay(rest)
             expected = days * tried * float(np.exp(-min(700.0, rate * total)))
             if expected <= allowed and (best is None or total > best[0]):
                 best = (total, lag, begin, end)
@@ -237,15 +259,18 @@ def _whole_record(series: Series, usable: list[int], lags: list[int], found: Fou
         site: _unusual(series, site, [one for one in found.findings if one.site_id == series.sites[site]]) for site in usable
     }
     findings = list[Finding]()
-    for site in usable:
-        middle = _middle(np.stack([left[other] for other in usable if other != site]))
-        still = _daily_correlation(series, left[site], middle, 0)
-        days = np.isfinite(still)
+    middles = others_medians(np.stack([left[site] for site in usable])) if len(usable) > 2 else None
+    for place, site in enumerate(usable):
+        middle = middles(place) if middles is not None else left[usable[1 - place]]
+        if not _may_be_shifted(left[site], middle, lags):
+            continue
+        likeness = _daily_correlations(series, left[site], middle, [*lags, 0])
+        days = np.isfinite(likeness[-1])
         if days.sum() < FEWEST_DAYS:
             reason = f"{int(days.sum())} days beside others; expected {FEWEST_DAYS}"
             found.skipped.append(Skipped("clocks", series.sites[site], series.observed_property, reason))
             continue
-        gains = np.stack([_daily_correlation(series, left[site], middle, lag) - still for lag in lags])
+        gains = likeness[:-1] - likeness[-1]
         mean = np.nanmean(gains[:, days], axis=1)
         best = int(np.argmax(mean))
         expected = _chance_of_mean(gains[best][days]) * len(lags) * len(usable)
@@ -257,6 +282,18 @@ def _whole_record(series: Series, usable: list[int], lags: list[int], found: Fou
             which = "the other sensor; which of the two is wrong it cannot tell" if len(usable) == 2 else "the other sensors"
             findings.append(_finding(series, site, -lags[best], int(at[0]), int(at[-1]) + 1, expected, which))
     return findings
+
+
+def _may_be_shifted(left: Floats, middle: Floats, lags: list[int]) -> bool:
+    """Whether another time fits the whole record nearly as well as the one that is said, or days are too few to tell."""
+    ours, theirs = np.nan_to_num(left), np.nan_to_num(middle)
+    still = float(ours @ theirs)
+    if np.isfinite(left + middle).sum() < FEWEST_DAYS * 2 * FARTHEST_H or still <= 0:
+        return True
+    return (
+        max(float(ours[lag:] @ theirs[:-lag]) if lag > 0 else float(ours[:lag] @ theirs[-lag:]) for lag in lags)
+        > CLEARLY_LESS * still
+    )
 
 
 def _unusual(series: Series, site: int, shifts: list[Finding]) -> Floats:

@@ -11,6 +11,7 @@ from analytics.sensing.quality.clocks import find_clock_shifts
 from analytics.sensing.quality.codes import find_codes
 from analytics.sensing.quality.copies import find_copies
 from analytics.sensing.quality.dead import find_dead
+from analytics.sensing.quality.drift import find_drifts
 from analytics.sensing.quality.dst import find_clock_changes
 from analytics.sensing.quality.findings import EVENTS, Finding, Found, Skipped, write_findings
 from analytics.sensing.quality.grid import Series, load_series
@@ -31,6 +32,7 @@ COMPARED: dict[str, Callable[[Series], Found]] = {
     "clocks": find_clock_shifts,
     "dst": find_clock_changes,
     "levels": find_level_shifts,
+    "drift": find_drifts,
 }
 """Searches in what was measured."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from analytics.lake import Connection, QueryError
 from analytics.sensing.quality.findings import Finding, Skipped, instant
@@ -115,20 +116,28 @@ def load_series(connection: Connection, readings: str, *, timezone: str = "UTC")
         ) from None
     sensors = connection.execute(
         f"""
-        SELECT observed_property, site_id, count(*) AS rows,
-               coalesce(mode(interval_s) FILTER (interval_s > 0),
-                        epoch(max(interval_start_at) - min(interval_start_at))
-                        / greatest(count(DISTINCT interval_start_at) - 1, 1)),
+        SELECT observed_property, site_id, count(*) AS rows, mode(interval_s) FILTER (interval_s > 0),
                epoch(min(interval_start_at)), epoch(max(interval_start_at)),
                epoch(quantile_disc(interval_start_at, {STRAY})), epoch(quantile_disc(interval_start_at, {1 - STRAY}))
         FROM {quoted(readings)} WHERE interval_start_at IS NOT NULL AND isfinite(value)
         GROUP BY ALL ORDER BY ALL
         """
     ).fetchall()
+    paces = dict[tuple[str, str], float]()
+    if any(row[3] is None for row in sensors):
+        told = connection.execute(
+            f"""
+            SELECT observed_property, site_id, epoch(max(interval_start_at) - min(interval_start_at))
+                   / greatest(count(DISTINCT interval_start_at) - 1, 1)
+            FROM {quoted(readings)} WHERE interval_start_at IS NOT NULL AND isfinite(value) GROUP BY ALL
+            """
+        ).fetchall()
+        paces = {(str(row[0]), str(row[1])): float(row[2]) for row in told}
     found, skipped = list[Series](), list[Skipped]()
     for name in sorted({str(row[0]) for row in sensors}):
         usable = []
-        for _, site, number, step, first, last, low, high in (row for row in sensors if row[0] == name):
+        for _, site, number, said, first, last, low, high in (row for row in sensors if row[0] == name):
+            step = paces[name, str(site)] if said is None else said
             if number < 2 or last == first:
                 skipped.append(Skipped("*", site, name, "one reading alone has no course of time"))
             elif step > STEPS_S[-1] * 1.5:
@@ -163,34 +172,30 @@ def _grid(
     step = fit[0] if fit else steps[-1]
     start = int(first // step * step)
     number = int((last - start) // step) + 1
-    known = properties().get(name)
     sites = tuple(sorted(native))
-    row = connection.execute(
-        f"SELECT bool_and(value >= 0 AND value = floor(value)) FROM {quoted(readings)} "
-        "WHERE observed_property = ? AND isfinite(value)",
-        [name],
-    ).fetchone()
-    is_count = known.hourly == "sum" if known else bool(row and row[0])
+    is_count = _is_count(connection, readings, name)
+    connection.register("grid_sites", pa.table({"site": np.arange(len(sites)), "site_id": pa.array(sites, pa.string())}))
+    # a sensor that was left out, with its reason, stands in the relation all the same
+    by_instant = f"""
+        SELECT site, floor((epoch(interval_start_at) - $start) / $step)::BIGINT AS step,
+               max(value) AS value, min(value) AS least, avg(coverage) AS coverage, {{rows}} AS rows
+        FROM {quoted(readings)} JOIN grid_sites USING (site_id)
+        WHERE observed_property = $name AND isfinite(value) AND interval_start_at IS NOT NULL {{where}}
+        GROUP BY site, interval_start_at
+    """
+    params = {"name": name, "start": start, "step": step}
     told = connection.execute(
         f"""
-        WITH instants AS (
-            SELECT site_id, interval_start_at, max(value) AS value, count(DISTINCT value) AS rows,
-                   avg(coverage) AS coverage
-            FROM {quoted(readings)} WHERE observed_property = $name AND isfinite(value) AND interval_start_at IS NOT NULL
-            GROUP BY ALL
-        )
-        SELECT site_id, floor((epoch(interval_start_at) - $start) / $step)::BIGINT AS step, sum(value) AS total,
-               CASE WHEN min(value) = max(value) THEN min(value) ELSE avg(value) END AS average, sum(rows) AS rows,
-               count(*) AS instants, avg(coverage) AS coverage
-        FROM instants GROUP BY ALL ORDER BY ALL
+        SELECT site, step, sum(value) AS total,
+               CASE WHEN min(value) = max(value) THEN min(value) ELSE avg(value) END AS average,
+               sum(rows) AS rows, count(*) AS instants, avg(coverage) AS coverage, bool_or(least < value) AS is_doubled
+        FROM ({by_instant.format(rows="1", where="")}) GROUP BY site, step
         """,
-        {"name": name, "start": start, "step": step},
+        params,
     ).fetchnumpy()
-    at = np.asarray(told["step"], np.int64)
-    # a sensor that was left out, with its reason, stands in the relation all the same
-    inside = (at >= 0) & (at < number) & np.isin(np.asarray(told["site_id"], dtype=str), np.array(sites))
-    where = np.searchsorted(np.array(sites), np.asarray(told["site_id"], dtype=str)), at
-    where = where[0][inside], where[1][inside]
+    at, site_at = np.asarray(told["step"], np.int64), np.asarray(told["site"], np.int64)
+    inside = (at >= 0) & (at < number)
+    where = site_at[inside], at[inside]
     due = np.array([max(1.0, round(step / native[site])) for site in sites])
 
     def plain(column: str) -> Floats:
@@ -200,8 +205,19 @@ def _grid(
     share = instants / due[where[0]]
     # a sum over some of a step's readings is brought to the whole step where half of them or more are there
     cells = np.where(share >= 1, total, np.where(share >= 0.5, total / np.maximum(share, 0.5), np.nan)) if is_count else average
-    values, rows, coverage = (np.full((len(sites), number), np.nan) for _ in range(3))
+    values, coverage = (np.full((len(sites), number), np.nan) for _ in range(2))
+    rows = np.zeros((len(sites), number))
     values[where], rows[where], coverage[where] = cells, plain("rows"), plain("coverage")
+    doubled = np.unique(site_at[np.ma.filled(told["is_doubled"], False).astype(bool)]).tolist()
+    if doubled:
+        counted = by_instant.format(rows="count(DISTINCT value)", where="AND site IN (SELECT unnest($doubled))")
+        again = connection.execute(
+            f"SELECT site, step, sum(rows) AS rows FROM ({counted}) GROUP BY site, step", {**params, "doubled": doubled}
+        ).fetchnumpy()
+        at_again = np.asarray(again["step"], np.int64)
+        use = (at_again >= 0) & (at_again < number)
+        rows[np.asarray(again["site"], np.int64)[use], at_again[use]] = np.asarray(again["rows"], np.float64)[use]
+    connection.unregister("grid_sites")
     clock = connection.execute(
         "SELECT epoch(to_timestamp(s) AT TIME ZONE $zone)::BIGINT AS local FROM range($start, $end, $step) t(s)",
         {"zone": timezone, "start": start, "end": start + number * step, "step": step},
@@ -213,7 +229,20 @@ def _grid(
         skipped.append(Skipped("*", "*", name, reason + f"{instant(last):%Y-%m-%d}"))
     grid = start + np.arange(number, dtype=np.int64) * step
     local = np.asarray(clock["local"], np.int64)
-    return Series(name, is_count, step, sites, grid, local, values, np.nan_to_num(rows), due, coverage, timezone), skipped
+    return Series(name, is_count, step, sites, grid, local, values, rows, due, coverage, timezone), skipped
+
+
+def _is_count(connection: Connection, readings: str, name: str) -> bool:
+    """Whether a property is a count: it is known as a sum, or, unknown, its values are whole and not negative."""
+    known = properties().get(name)
+    if known:
+        return known.hourly == "sum"
+    row = connection.execute(
+        f"SELECT bool_and(value >= 0 AND value = floor(value)) FROM {quoted(readings)} "
+        "WHERE observed_property = ? AND isfinite(value)",
+        [name],
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def usual_values(series: Series, site: int) -> Floats:

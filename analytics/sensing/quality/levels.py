@@ -1,9 +1,11 @@
 """Level shifts: a sensor that from one week on reads more or less than its neighbours say it should.
 
 As climatology finds breaks in its station records (Alexandersson 1986; Menne and Williams 2009): the logarithm of a sensor's
-daily reading less the median of its most similar neighbours', by weeks; where the medians of the weeks before and of those
-after differ by more than those of an autoregressive series with the same memory and scatter do anywhere in the record, by
-simulation, the level has shifted. Both are taken with the largest jump left out.
+daily reading less the median of its most similar neighbours', by weeks. Two searches. Near by: where the medians of the weeks
+before and of those after differ by more than those of an autoregressive series with the same memory and scatter do anywhere in
+the record, by simulation, the level has shifted; both are taken with the largest jump left out. It finds large jumps also
+where a city is upset. Far and wide: steps of the whole record (`changes`), which are found down to a fifth where streets keep
+their ways. What came by and by is a drift, and none of this.
 """
 
 from __future__ import annotations
@@ -14,13 +16,13 @@ from functools import lru_cache
 
 import numpy as np
 
+from analytics.sensing.quality.beside import FEWEST, courses_beside, is_ratio, weekly
+from analytics.sensing.quality.changes import Change, changes_in
 from analytics.sensing.quality.findings import ALPHA, Finding, Found, Skipped
-from analytics.sensing.quality.grid import Floats, Series, medians_by
+from analytics.sensing.quality.grid import Floats, Series
 
-NEIGHBOURS = 5
-"""A sensor is compared with so many of the others, those whose weeks go up and down as its own do."""
-FEWEST = 3
-"""With fewer neighbours nobody can say whose level it was."""
+MOST_SIMILAR = 5
+"""So many of the others stand for all where jumps are looked for near by."""
 SIDE_WEEKS = 6
 """Weeks before and after a shift whose medians are compared."""
 SMALLEST = 0.1
@@ -34,8 +36,6 @@ FEWEST_WEEKS = 48
 """In a shorter record a season cannot be told from a shift."""
 COMMON_SHARE = 0.15
 """Where more than this share of the sensors, and more than two, jump within half a side, the city changed."""
-DAY_SHARE = 0.8
-"""A day counts when this share of its steps was measured."""
 
 
 def find_level_shifts(series: Series) -> Found:
@@ -57,25 +57,23 @@ def find_level_shifts(series: Series) -> Found:
     if len(series.sites) <= FEWEST:
         skip("*", f"{len(series.sites)} sensors; expected {FEWEST + 1}: with fewer nobody can say whose level shifted")
         return found
-    with np.errstate(invalid="ignore"):
-        is_log = not (series.values < 0).any()
-    days, first_day = _days(series, is_log)
+    is_log = is_ratio(series)
+    first_day = int(series.day[0])
     moved = dict[str, list[tuple[datetime, float]]]()
-    weeks = _weeks(days, first_day)
-    with np.errstate(invalid="ignore"):
-        differences = np.diff(weeks, axis=1)
-    for site, place in enumerate(series.sites):
-        near = _neighbours(differences, site)
-        if len(near) < FEWEST:
-            skip(place, f"{len(near)} neighbours move with it; expected {FEWEST}")
-            continue
-        course = _against(days, near, site)
-        weekly = _weeks(course[None, :], first_day)[0]
-        seen = np.flatnonzero(np.isfinite(weekly))
+    courses, without = courses_beside(series, neighbours=MOST_SIMILAR)
+    changes = changes_in(courses_beside(series)[0])
+    for site, reason in without.items():
+        skip(series.sites[site], reason)
+    for course in courses:
+        place, near = series.sites[course.site], course.near
+        own = [one for one in changes if one.course.site == course.site]
+        days = course.days - sum((one.days() for one in own if one.is_drift), np.zeros(len(course.days)))
+        weekly_course = weekly(days[None, :])[0]
+        seen = np.flatnonzero(np.isfinite(weekly_course))
         if len(seen) < FEWEST_WEEKS:
             skip(place, f"{len(seen)} weeks beside its neighbours; expected {FEWEST_WEEKS}")
             continue
-        week = weekly[seen]
+        week = weekly_course[seen]
         jumps = _jumps(week)
         memory, scatter = _noise(week, jumps)
         mode, spread, usual = _null(len(week), memory)
@@ -90,20 +88,33 @@ def find_level_shifts(series: Series) -> Found:
         ]
         smallest = float(np.log1p(SMALLEST)) if is_log else 0.0
         at = _peaks(np.abs(jumps), max(allowed, smallest))
-        begins = [_refine(course, int(seen[position]) * 7, SIDE_WEEKS * 7) for position in at]
-        for begin, until, position in zip(begins, [*begins, len(course)][1:], at, strict=True):
-            jump = float(jumps[position])
-            over = -float(np.expm1(-np.exp((mode - abs(jump) / scatter) / spread))) * len(series.sites)
-            change = "relative_change" if is_log else "change"
+        told = list[tuple[int, int, float, float, float]]()
+        for position in at:
+            over = -float(np.expm1(-np.exp((mode - abs(float(jumps[position])) / scatter) / spread))) * len(series.sites)
+            begin = _refine(days, int(seen[position]) * 7, SIDE_WEEKS * 7)
+            told.append((begin, len(days), float(jumps[position]), over, abs(float(jumps[position])) / allowed))
+        told += [
+            (one.day(one.shape.begin), one.day(one.shape.end), one.height, one.expected, one.times_chance)
+            for one in own
+            if not one.is_drift and abs(one.height) >= smallest and not _known(one, [begin for begin, *_ in told])
+        ]
+        told.sort()
+        for (begin, until, jump, over, times), after in zip(told, [*(one[0] for one in told), len(days)][1:], strict=True):
             evidence: dict[str, float | str] = {
                 "jump": round(jump, 4),
-                change: round(float(np.expm1(jump)) if is_log else jump, 4),
-                "times_chance": round(abs(jump) / allowed, 2),
+                "relative_change" if is_log else "change": round(float(np.expm1(jump)) if is_log else jump, 4),
+                "times_chance": round(times, 2),
                 "neighbours": ", ".join(series.sites[other] for other in near),
             }
-            start, end = (series.start(int(np.searchsorted(series.day, first_day + day))) for day in (begin, until))
+            start, end = (series.start(int(np.searchsorted(series.day, first_day + day))) for day in (begin, min(until, after)))
             found.findings.append(Finding(place, name, "level_shift", start, end, max(0.0, 1 - over), evidence))
     return Found(_told_apart(found.findings, moved, len(series.sites)), found.skipped)
+
+
+def _known(change: Change, begins: list[int]) -> bool:
+    """Whether a change of the whole record begins, or ends, where the level is known to have shifted."""
+    edges = [change.day(week) for week in (change.shape.begin, change.shape.end) if week < len(change.course.seen)]
+    return any(abs(edge - begin) <= SIDE_WEEKS * 7 for edge in edges for begin in begins)
 
 
 def _told_apart(shifts: list[Finding], moved: dict[str, list[tuple[datetime, float]]], sites: int) -> list[Finding]:
@@ -122,63 +133,6 @@ def _told_apart(shifts: list[Finding], moved: dict[str, list[tuple[datetime, flo
         one.evidence["sensors_at_once"] = len(together | {one.site_id})
         told.append(replace(one, kind="common_shift") if is_common else one)
     return told
-
-
-def _days(series: Series, is_log: bool) -> tuple[Floats, int]:
-    """Mean reading of each local day as a logarithm, less the usual one of its weekday, shape `(sites, days)`."""
-    first = int(series.day[0])
-    day = series.day - first
-    number = int(day[-1]) + 1
-    found = np.full((len(series.sites), number), np.nan)
-    weekday = (np.arange(number) + first + 3) % 7
-    for site, values in enumerate(series.values):
-        seen = np.isfinite(values)
-        steps = np.bincount(day[seen], minlength=number)
-        mean = np.bincount(day[seen], weights=values[seen], minlength=number) / np.maximum(1, steps)
-        whole = steps >= DAY_SHARE * series.steps_a_day
-        # one road user, or one smallest step, more: a logarithm that knows zero
-        rest = (
-            1 / series.steps_a_day
-            if series.is_count
-            else max(1e-9, 0.01 * float(np.nanmedian(np.abs(values))) if seen.any() else 1)
-        )
-        found[site, whole] = np.log(mean[whole] + rest) if is_log else mean[whole]
-        found[site] -= medians_by(weekday, found[site], np.isfinite(found[site]), 7)[weekday]
-    return found, first
-
-
-def _weeks(days: Floats, first_day: int) -> Floats:
-    """Median of each seven days with four or more, shape `(sites, weeks)`."""
-    sites, number = days.shape
-    padded = np.full((sites, -(-number // 7) * 7), np.nan)
-    padded[:, :number] = days
-    block = padded.reshape(sites, -1, 7)
-    result = np.full(block.shape[:2], np.nan)
-    some = np.isfinite(block).sum(axis=2) >= 4
-    result[some] = np.nanmedian(block[some], axis=1)
-    return result
-
-
-def _neighbours(differences: Floats, site: int) -> list[int]:
-    """The most similar others, best first: by rank correlation of what changes from week to week."""
-    found = []
-    for other in range(len(differences)):
-        both = np.isfinite(differences[site]) & np.isfinite(differences[other])
-        if other == site or both.sum() < 2 * SIDE_WEEKS:
-            continue
-        ours, theirs = (np.argsort(np.argsort(differences[one][both])) for one in (site, other))
-        found.append((float(np.corrcoef(ours, theirs)[0, 1]), other))
-    return [other for similar, other in sorted(found, reverse=True)[:NEIGHBOURS] if similar > 0]
-
-
-def _against(days: Floats, near: list[int], site: int) -> Floats:
-    """A sensor's course less the median of its neighbours' where two or more of them are there, shape `(days,)`."""
-    beside = days[near]
-    enough = np.isfinite(beside).sum(axis=0) >= 2
-    middle = np.full(days.shape[1], np.nan)
-    middle[enough] = np.nanmedian(beside[:, enough], axis=0)
-    course: Floats = days[site] - middle
-    return course
 
 
 def _noise(week: Floats, jumps: Floats) -> tuple[float, float]:
