@@ -87,12 +87,42 @@ def load_meaning(path: str) -> SensorThings | Plain:
         document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise SourceError(f"{path}: found no mapping ({str(error).splitlines()[0]}); expected YAML; correct the file") from None
+    return meaning_of(document, path)
+
+
+def meaning_of(document: object, where: str) -> SensorThings | Plain:
+    """What a feed's messages mean, from a mapping that stands in a file or in a pilot.
+
+    Raises:
+        SourceError: It is no mapping; every fault on a line of its own, after `where`.
+    """
     try:
         found: SensorThings | Plain = TypeAdapter(Meaning).validate_python(document)
     except ValidationError as error:
         faults = (wrong_value(".".join(map(str, one["loc"])) or "mapping", one["input"], one["msg"]) for one in error.errors())
-        raise SourceError("\n".join(f"{path}: {fault}" for fault in faults)) from None
+        raise SourceError("\n".join(f"{where}: {fault}" for fault in faults)) from None
     return found
+
+
+def feed_of(source: str) -> str:
+    """Name of a feed, such as `mqtt:north`, by `mqtt:NAME` or by the address of its broker.
+
+    Raises:
+        SourceError: It is neither, or the address holds a user or a password, which do not belong into files, command lines
+            and logs.
+    """
+    if is_broker(source):
+        parsed = broker_of(source)
+        if parsed.username is not None or parsed.password is not None:
+            raise SourceError(
+                f"source '{public_name(source)}' holds a user or a password; expected neither in a file or a command; write "
+                "'mqtt:NAME' and set TESTBED_MQTT_NAME to the address"
+            )
+        return f"mqtt:{site_id_of(f'{parsed.host} {parsed.port}')}"
+    kind, _, name = source.partition(":")
+    if kind != "mqtt" or site_id_of(name) != name.lower() or not name:
+        raise SourceError(f"{public_name(source)}: found no feed; expected 'mqtt:NAME' or 'mqtt[s]://HOST'; correct the source")
+    return f"mqtt:{name.lower()}"
 
 
 def feed_and_address(source: str, settings: Settings) -> tuple[str, str]:
@@ -101,17 +131,15 @@ def feed_and_address(source: str, settings: Settings) -> tuple[str, str]:
     Raises:
         SourceError: It is neither, or no address is set for the name.
     """
+    feed = feed_of(source)
     if is_broker(source):
-        parsed = broker_of(source)
-        return f"mqtt:{site_id_of(f'{parsed.host} {parsed.port}')}", source
-    kind, _, name = source.partition(":")
-    if kind != "mqtt" or site_id_of(name) != name.lower() or not name:
-        raise SourceError(f"{public_name(source)}: found no feed; expected 'mqtt:NAME' or 'mqtt[s]://HOST'; correct the source")
-    address = settings.brokers.get(name.lower())
+        return feed, source
+    name = feed.partition(":")[2]
+    address = settings.brokers.get(name)
     if address is None:
         raise SourceError(f"source '{source}' has no address; expected one in the environment; set TESTBED_MQTT_{name.upper()}")
     broker_of(address)
-    return f"mqtt:{name.lower()}", address
+    return feed, address
 
 
 def listen_to(source: str, mapping: str, settings: Settings, listen_for: str | None, *, progress: Progress) -> dict[str, Any]:
