@@ -80,8 +80,8 @@ def heard_so_far(connection: Connection, feed: Feed, settings: Settings, where: 
     digest = digest_of(connection, "heard", name)
     if digest is None:
         raise PilotError(
-            f"{where}: source '{name}' has brought nothing yet; expected readings; give its mapping in reader_params and run for "
-            f"longer, or listen beside: 'testbed listen {name} --mapping FILE.yaml'"
+            f"{where}: source '{name}' has brought nothing yet; expected readings; give its mapping in reader_params and run "
+            f"for longer, or listen beside: 'testbed listen {name} --mapping FILE.yaml'"
         )
 
     def build(folder: Path) -> None:
