@@ -51,8 +51,9 @@ class Mosquitto:
         return f": {name}" in self._log.read_text()
 
     def end(self, with_signal: int = signal.SIGTERM) -> None:
-        self._process.send_signal(with_signal)
-        self._process.wait()
+        if self._process.poll() is None:
+            self._process.send_signal(with_signal)
+            self._process.wait()
 
 
 @contextmanager
