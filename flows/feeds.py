@@ -28,7 +28,7 @@ from experiments.settings import ROOT, Settings
 from flows.digests import file_digest
 from flows.judged_table import judge_table
 from flows.parameters import analytic_of, arguments_of, arguments_of_reader, parameters_of
-from flows.stream_feeds import is_followed, stream_faults
+from flows.stream_feeds import heard_faults, is_followed, is_heard, stream_faults
 
 OPEN_CONTRACTS = {"counts_hourly": "open_counts", "counts_by_interval": "open_counts", "hourly_readings": "open_readings"}
 """Result contract -> contract of its open data."""
@@ -115,6 +115,8 @@ def resolve(pilot: Pilot, path: Path) -> None:
             faults.append(f"feeds.{number}: reader and raw_contract go together; expected both or neither; add the other")
         if is_followed(feed):
             faults.extend(f"feeds.{number}: {fault}" for fault in stream_faults(feed))
+        if is_heard(feed):
+            faults.extend(f"feeds.{number}: {fault}" for fault in heard_faults(feed))
         if known("analytic", feed.analytic, FOLLOWERS if is_followed(feed) else ANALYTICS):
             valid = parameters_of(analytic_of(feed))
             for name in feed.params:

@@ -1,4 +1,6 @@
-"""Following a pilot's streams: each closed interval goes through the gate into the lake, until it is told to stop.
+"""Following a pilot's streams and listening to its brokers, until it is told to stop.
+
+Each closed interval of a stream, and each batch of readings from a broker, goes through the gate into the lake.
 
 What came is kept in the lake's table `live_counts`, refused rows too: it is what later runs judge. What the gate accepts is in
 `counts_by_interval` at once, under the run `live`, until a run takes its place.
@@ -9,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,13 +31,30 @@ from flows.compact import compacted_daily
 from flows.context import plan_end
 from flows.digests import digest_of
 from flows.feeds import Source, kept
+from flows.heard import Ear, ears_of
 from flows.judged_table import judge_table, report_of
+from flows.listen import Heard, listen
 from flows.parameters import arguments_of, with_model
 from flows.stopping import stopped_by_signals
 from flows.stream_feeds import is_followed
 
 Rows = list[tuple[object, ...]]
 _LOOK_S = 0.2
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What a following brought.
+
+    Attributes:
+        intervals: How many intervals of streams went into the lake.
+        readings: How many readings of brokers went into the lake.
+        told_to_stop: Whether it was told to stop, as by Ctrl-C, before its time was over.
+    """
+
+    intervals: int
+    readings: int
+    told_to_stop: bool
 
 
 @dataclass(frozen=True)
@@ -70,28 +89,26 @@ def follow_pilot(
     for_s: float,
     stop: threading.Event,
     progress: Callable[[str], None],
-) -> tuple[int, bool]:
-    """Follow all streams of a pilot, at most to the end of its plan.
+) -> Brought:
+    """Follow all streams of a pilot and listen to its brokers, at most to the end of its plan.
 
     Args:
         connection: From `open_lake`.
         pilot: The pilot, resolved.
-        settings: Where the lake is, and addresses of streams.
+        settings: Where the lake is, and addresses of streams and brokers.
         where: The pilot's file, for messages.
         for_s: How long to follow. [s]
         stop: When set, as by Ctrl-C, what has come is counted and published, and following ends.
-        progress: Called with a line for each interval.
-
-    Returns:
-        How many intervals went into the lake, and whether it was told to stop.
+        progress: Called with a line for each interval, and with what becomes of connections to brokers.
 
     Raises:
-        PilotError: A stream has no address, or another process follows this pilot.
-        SourceError: A stream cannot be used.
+        PilotError: A stream or a broker has no address, or another process follows this pilot.
+        SourceError: A stream or a broker cannot be used.
     """
     streams = [(number, feed) for number, feed in enumerate(pilot.feeds) if is_followed(feed)]
     addresses = {number: address_of(feed.sources[0], settings, where) for number, feed in streams}
-    came: Queue[tuple[int, Rows | _Over]] = Queue()
+    ears = [(ear, connection.cursor()) for ear in ears_of(pilot, settings, where)]
+    came: Queue[tuple[int, Rows | Heard | _Over]] = Queue()
     until = plan_end(pilot)
     for_s = min(for_s, (until - datetime.now(UTC)).total_seconds())
 
@@ -105,13 +122,24 @@ def follow_pilot(
             over = _Over(error)
         came.put((number, over))
 
+    def hear(ear: Ear, own: Connection) -> None:
+        over = _Over()
+        try:
+            with closing(own):
+                heard = listen(own, ear.name, ear.address, ear.meaning, settings, for_s=for_s, stop=stop, progress=progress)
+            came.put((-1, heard))
+        except BaseException as error:  # raised again by the thread that started this one
+            over = _Over(error)
+        came.put((-1, over))
+
     with _alone(pilot.id, settings.home), stopped_by_signals(stop), compacted_daily(connection, progress):
         import data_contracts.expectations  # noqa: F401  # takes seconds: not when the first interval waits
 
         threads = [threading.Thread(target=watch, args=one, name=f"feed {one[0]}", daemon=True) for one in streams]
+        threads += [threading.Thread(target=hear, args=one, name=one[0].name, daemon=True) for one in ears]
         for thread in threads:
             thread.start()
-        published, running, failed = 0, len(threads), None
+        published, readings, running, failed = 0, 0, len(threads), None
         try:
             while running:
                 try:
@@ -123,6 +151,8 @@ def follow_pilot(
                     failed = failed or item.error
                     if item.error is not None:
                         stop.set()
+                elif isinstance(item, Heard):
+                    readings += item.readings
                 elif _starts_at(item) < until and _let_in(connection, pilot, number, item):
                     published += 1
                     progress(f"{pilot.id}: interval {_starts_at(item)} of {public_name(pilot.feeds[number].sources[0])}")
@@ -135,18 +165,20 @@ def follow_pilot(
         raise failed
     if not told_to_stop:
         compact(connection, datetime.now(UTC))
-    return published, told_to_stop
+    return Brought(published, readings, told_to_stop)
 
 
-def followed(pilot: Pilot, locked: str, changes: list[Deviation], intervals: int) -> dict[str, Any]:
+def followed(pilot: Pilot, locked: str, changes: list[Deviation], brought: Brought) -> dict[str, Any]:
     """What a run says that was told to stop while it followed: nothing is lost, and nothing is judged yet.
 
     Args:
         pilot: The pilot.
         locked: Hash of its locked plan.
         changes: What has changed since.
-        intervals: How many intervals went into the lake.
+        brought: What went into the lake.
     """
+    parts = (f"{brought.intervals} intervals", brought.intervals), (f"{brought.readings} readings", brought.readings)
+    went = " and ".join(text for text, number in parts if number) or "nothing"
     return {
         **dict.fromkeys(("run_id", "snapshot_id", "mlflow_run_id", "effect")),
         "pilot": pilot.id,
@@ -157,7 +189,7 @@ def followed(pilot: Pilot, locked: str, changes: list[Deviation], intervals: int
         "deviations": [asdict(change) for change in changes],
         "status": "followed",
         "title": pilot.title,
-        "answer": f"Stopped while following; {intervals} intervals went into the lake. "
+        "answer": f"Stopped while following; {went} went into the lake. "
         f"'testbed run {pilot.id} --for 0' judges all that came so far.",
         "reused": False,
     }

@@ -30,8 +30,10 @@ from flows.compact import compacted_daily
 from flows.stopping import seconds, stopped_by_signals
 
 CONTRACT = "sensor_readings"
-BATCH_S = 1.0
-"""A batch leaves for the lake at least so often. [s]"""
+BATCH_S = 2.0
+"""A batch leaves for the lake so often: the gate and the lake ask as much time for few readings as for many. [s]"""
+TOLD_S = 60.0
+"""So often it is said how many readings have come. [s]"""
 BATCH_MESSAGES = 20_000
 """A batch holds so many messages at most."""
 Progress = Callable[[str], None]
@@ -54,6 +56,7 @@ class Heard:
         unsure: Messages published at QoS 0, which may be lost on their way to the broker.
         connections: How often a connection was made.
         lost: How often it broke, or could not be made.
+        forgotten: How often the broker had forgotten the session: what was published meanwhile is lost.
         batches: Transactions of the lake.
     """
 
@@ -69,6 +72,7 @@ class Heard:
     unsure: int = 0
     connections: int = 0
     lost: int = 0
+    forgotten: int = 0
     batches: int = 0
     why_lost: str = field(default="", repr=False)
 
@@ -87,12 +91,42 @@ def load_meaning(path: str) -> SensorThings | Plain:
         document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise SourceError(f"{path}: found no mapping ({str(error).splitlines()[0]}); expected YAML; correct the file") from None
+    return meaning_of(document, path)
+
+
+def meaning_of(document: object, where: str) -> SensorThings | Plain:
+    """What a feed's messages mean, from a mapping that stands in a file or in a pilot.
+
+    Raises:
+        SourceError: It is no mapping; every fault on a line of its own, after `where`.
+    """
     try:
         found: SensorThings | Plain = TypeAdapter(Meaning).validate_python(document)
     except ValidationError as error:
         faults = (wrong_value(".".join(map(str, one["loc"])) or "mapping", one["input"], one["msg"]) for one in error.errors())
-        raise SourceError("\n".join(f"{path}: {fault}" for fault in faults)) from None
+        raise SourceError("\n".join(f"{where}: {fault}" for fault in faults)) from None
     return found
+
+
+def feed_of(source: str) -> str:
+    """Name of a feed, such as `mqtt:north`, by `mqtt:NAME` or by the address of its broker.
+
+    Raises:
+        SourceError: It is neither, or the address holds a user or a password, which do not belong into files, command lines
+            and logs.
+    """
+    if is_broker(source):
+        parsed = broker_of(source)
+        if parsed.username is not None or parsed.password is not None:
+            raise SourceError(
+                f"source '{public_name(source)}' holds a user or a password; expected neither in a file or a command; write "
+                "'mqtt:NAME' and set TESTBED_MQTT_NAME to the address"
+            )
+        return f"mqtt:{site_id_of(f'{parsed.host} {parsed.port}')}"
+    kind, _, name = source.partition(":")
+    if kind != "mqtt" or site_id_of(name) != name.lower() or not name:
+        raise SourceError(f"{public_name(source)}: found no feed; expected 'mqtt:NAME' or 'mqtt[s]://HOST'; correct the source")
+    return f"mqtt:{name.lower()}"
 
 
 def feed_and_address(source: str, settings: Settings) -> tuple[str, str]:
@@ -101,17 +135,15 @@ def feed_and_address(source: str, settings: Settings) -> tuple[str, str]:
     Raises:
         SourceError: It is neither, or no address is set for the name.
     """
+    feed = feed_of(source)
     if is_broker(source):
-        parsed = broker_of(source)
-        return f"mqtt:{site_id_of(f'{parsed.host} {parsed.port}')}", source
-    kind, _, name = source.partition(":")
-    if kind != "mqtt" or site_id_of(name) != name.lower() or not name:
-        raise SourceError(f"{public_name(source)}: found no feed; expected 'mqtt:NAME' or 'mqtt[s]://HOST'; correct the source")
-    address = settings.brokers.get(name.lower())
+        return feed, source
+    name = feed.partition(":")[2]
+    address = settings.brokers.get(name)
     if address is None:
         raise SourceError(f"source '{source}' has no address; expected one in the environment; set TESTBED_MQTT_{name.upper()}")
     broker_of(address)
-    return f"mqtt:{name.lower()}", address
+    return feed, address
 
 
 def listen_to(source: str, mapping: str, settings: Settings, listen_for: str | None, *, progress: Progress) -> dict[str, Any]:
@@ -175,11 +207,18 @@ def listen(
     heard = Heard(feed, public_name(address))
     with _alone(feed, folder), _gate() as judge:
         spool, parser = SpoolReader(folder, after=(last := prepare(connection, feed))), Parser(meaning)
-        receiver = Receiver(
-            address, meaning.topics(), folder, at_least=last + 1, on_event=lambda event: _note(event, heard, progress)
-        )
-        receiver.wait()
-        started = time.monotonic()
+        was_here = last > 0
+
+        def receive() -> Receiver:
+            def note(event: dict[str, Any]) -> None:
+                _note(event, heard, progress, was_here=was_here)
+
+            found = Receiver(address, meaning.topics(), folder, at_least=last + 1, on_event=note)
+            found.wait()
+            return found
+
+        receiver = receive()
+        started = told = time.monotonic()
 
         def batches() -> Iterator[None]:
             while messages := spool.read(BATCH_MESSAGES):
@@ -197,9 +236,18 @@ def listen(
                 yield
 
         try:
-            while receiver.is_running and not stop.is_set() and (left := for_s - (time.monotonic() - started)) > 0:
+            while not stop.is_set() and (left := for_s - (time.monotonic() - started)) > 0:
+                if not receiver.is_running:
+                    receiver.stop()
+                    if receiver.failure is not None or not receiver.has_connected:
+                        break
+                    progress(f"{feed}: the process that listens was ended by another; it is started again")
+                    receiver = receive()
                 began = time.monotonic()
                 next(batches(), None)
+                if began - told > TOLD_S:
+                    told = began
+                    progress(f"{feed}: {heard.readings} readings, {sum(heard.refused.values())} refused so far")
                 stop.wait(min(left, max(0.0, BATCH_S - (time.monotonic() - began))))
         finally:
             receiver.stop()
@@ -208,6 +256,8 @@ def listen(
         heard.seconds = round(time.monotonic() - started, 3)
     if receiver.failure is not None:
         raise SourceError(f"{feed}: {receiver.failure}")
+    if not receiver.has_connected and receiver.was_ended:
+        raise SourceError(f"{feed}: the process that listens was ended by another; expected it to go on; try again")
     if not heard.connections and not stop.is_set():
         raise SourceError(
             f"{feed}: no connection to {heard.source} ({heard.why_lost or 'no answer'}); expected a broker; check its address"
@@ -215,10 +265,16 @@ def listen(
     return heard
 
 
-def _note(event: dict[str, Any], heard: Heard, progress: Progress) -> None:
+def _note(event: dict[str, Any], heard: Heard, progress: Progress, *, was_here: bool) -> None:
     if event["event"] == "taken":
         heard.unsure += event["unsure"]
     elif event["event"] == "connected":
+        if not event["kept"] and (was_here or heard.connections):
+            heard.forgotten += 1
+            progress(
+                f"{heard.feed}: the broker has forgotten the session: what was published while nobody listened is lost; "
+                "let it keep sessions on disk"
+            )
         heard.connections += 1
         progress(f"{heard.feed}: connected to {heard.source}")
     elif event["event"] == "lost":

@@ -23,13 +23,13 @@ from flows.digests import code_version, digest_of
 from flows.feeds import OPEN_CONTRACTS, Source, contract_digest, find_source, resolve, sweep
 from flows.follow import collected, follow_pilot, followed
 from flows.gather import Progress, Repairs, gather, step_names
-from flows.heard import heard_so_far, is_heard
+from flows.heard import heard_so_far
 from flows.judge import judge
 from flows.orchestrate import Directly, Steps, by_prefect
 from flows.parameters import named_files, with_model
 from flows.quarantine import repairs_of
 from flows.record import record_run
-from flows.stream_feeds import is_followed, refuse_twins
+from flows.stream_feeds import is_followed, is_heard, refuse_twins
 
 
 def run_pilot(
@@ -50,8 +50,8 @@ def run_pilot(
         orchestrated: By Prefect; otherwise each step runs directly in this process.
         now: The instant that counts as now.
         progress: Called with a line for every step.
-        for_s: How long streams are followed before what they brought so far is judged, at most to the end of the plan; 0
-            for not at all. [s]
+        for_s: How long streams are followed, and brokers listened to, before what they brought so far is judged, at most to the
+            end of the plan; 0 for not at all. [s]
         stop: Ends the following when set, as Ctrl-C does; nothing is judged then.
 
     Returns:
@@ -76,11 +76,9 @@ def run_pilot(
     with open_lake(settings.catalog, settings.lake_files) as connection:
         if len(read) < len(pilot.feeds) and for_s > 0 and started < plan_end(pilot):
             locked, changes = _lock(connection, pilot, started)
-            intervals, told_to_stop = follow_pilot(
-                connection, pilot, settings, str(path), for_s=for_s, stop=stop or Event(), progress=progress
-            )
-            if told_to_stop:
-                return followed(pilot, locked, changes, intervals)
+            brought = follow_pilot(connection, pilot, settings, str(path), for_s=for_s, stop=stop or Event(), progress=progress)
+            if brought.told_to_stop:
+                return followed(pilot, locked, changes, brought)
         sources = [read.get(i) or _brought(connection, pilot, i, settings, str(path)) for i in range(len(pilot.feeds))]
         repairs = repairs_of(connection, pilot.id)
         at, looked_up = judged_at(pilot, started), published_for(connection, pilot, settings.cache)

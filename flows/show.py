@@ -147,7 +147,7 @@ def sense(document: Document) -> None:
 def heard(document: Document) -> None:
     """What came of listening to a broker."""
     print(f"{document['readings']:,} new readings from {document['messages']:,} messages in {document['seconds']:,.0f} s")
-    names = ("duplicates", "out_of_order", "late", "unsure", "connections", "lost", "batches")
+    names = ("duplicates", "out_of_order", "late", "unsure", "connections", "lost", "forgotten", "batches")
     table(["count", "number"], [[name, document[name]] for name in names])
     if document["refused"]:
         print()

@@ -1,9 +1,11 @@
-"""What can be wrong with a feed's recording or stream before anything is counted."""
+"""What can be wrong with a feed's recording, stream or broker before anything is counted or listened to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+from analytics.sensing.readings import SourceError
 from analytics.video.sources.streams import is_stream, public_name
 from experiments.pilot import Feed, Pilot, PilotError
 
@@ -11,6 +13,33 @@ from experiments.pilot import Feed, Pilot, PilotError
 def is_followed(feed: Feed) -> bool:
     """Whether a feed's source is a stream, which is followed, rather than read."""
     return any(name.startswith("stream:") or is_stream(name) for name in feed.sources)
+
+
+def is_heard(feed: Feed) -> bool:
+    """Whether a feed's source is a broker, whose readings are in the lake when they have been listened to."""
+    return any(name.startswith(("mqtt:", "mqtts://")) for name in feed.sources)
+
+
+def heard_faults(feed: Feed) -> list[str]:
+    """What is wrong with a feed whose source is a broker."""
+    from flows.listen import feed_of, meaning_of
+
+    name, faults = feed.sources[0], []
+    if len(feed.sources) > 1:
+        faults.append(f"{len(feed.sources)} sources are given; expected a broker alone; remove the others")
+    try:
+        feed_of(name)
+    except SourceError as error:
+        faults.append(str(error))
+    if feed.reader != "live_readings":
+        faults.append(f"reader is '{feed.reader}'; expected 'live_readings' for a broker; correct it")
+    mapping: Any = feed.reader_params.get("mapping")
+    if mapping is not None:
+        try:
+            meaning_of(mapping, "reader_params.mapping")
+        except SourceError as error:
+            faults.extend(str(error).splitlines())
+    return faults
 
 
 def stream_faults(feed: Feed) -> list[str]:

@@ -54,11 +54,11 @@ def run(
     runner: Annotated[str | None, typer.Option(help="Where steps run: threads or dask.")] = None,
     follow_for: Annotated[
         str | None,
-        typer.Option("--for", metavar="TIME", help="How long streams are followed, such as 15m or 0; else until Ctrl-C."),
+        typer.Option("--for", metavar="TIME", help="How long streams and brokers are followed, such as 15m or 0."),
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Run one pilot: gate, count, judge, record, publish. Streams are followed first, until TIME or Ctrl-C."""
+    """Run one pilot: gate, count, judge, record, publish. Streams and brokers are followed first, until TIME or Ctrl-C."""
     settings = settings_of_run(runner)
     from flows.run_pilot import run_pilot
     from flows.stopping import seconds

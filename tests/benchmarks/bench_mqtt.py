@@ -3,12 +3,15 @@
 `python tests/benchmarks/bench_mqtt.py`; `BENCH_SECONDS` shortens it. A real mosquitto and the publisher are processes of their
 own on this machine. Nothing may be lost, nothing doubled, and of all readings 95 in 100 must be in the lake within 5 s of
 being published: each carries the time at which it was published, and a batch is in the lake when its transaction has ended.
+Processor seconds are told apart: of the process that takes messages from the broker (`receiver_cpu_s`), of the one that judges
+and stores them (`lake_cpu_s`), of the publisher and of the broker.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import struct
 import subprocess
@@ -51,7 +54,12 @@ def publish(port: int) -> None:
         connection.sendall(out)
         time.sleep(0.02)
     assert done.wait(120)
-    print(json.dumps({"sent": sent, "seconds": time.time() - started}))
+    print(json.dumps({"sent": sent, "seconds": time.time() - started, "cpu_s": time.process_time()}))
+
+
+def _used(who: int = resource.RUSAGE_SELF) -> float:
+    used = resource.getrusage(who)
+    return used.ru_utime + used.ru_stime
 
 
 def _text(text: str) -> bytes:
@@ -85,11 +93,16 @@ def main() -> None:
 
         with open_lake(settings.catalog, settings.lake_files) as connection:
             limits = {"for_s": 2 * SECONDS + 60, "stop": stop, "progress": begin, "on_batch": note}
+            before = _used()
             heard = listen(connection, "mqtt:bench", broker.address, mapping, settings, **limits)
+            lake_s, receiver_s = _used() - before, _used(resource.RUSAGE_CHILDREN)
             published = json.loads(told[0].communicate()[0])
             query = "SELECT source_row, epoch(interval_start_at) AS published_s, site_id, value FROM lake.live_readings"
             rows, at, *_ = connection.execute(query).fetchnumpy().values()
             ((keys,),) = connection.execute(f"SELECT count(DISTINCT (site_id, published_s, value)) FROM ({query})").fetchall()
+        broker_s = -_used(resource.RUSAGE_CHILDREN)
+        broker.end()
+        broker_s += _used(resource.RUSAGE_CHILDREN)
     last, seen = np.array(batches).T
     delays = seen[np.searchsorted(last, rows // MAX_READINGS)] - at
     p50, p95, worst = np.percentile(delays, (50, 95, 100))
@@ -102,6 +115,10 @@ def main() -> None:
         "p50_s": round(p50, 2),
         "p95_s": round(p95, 2),
         "worst_s": round(worst, 2),
+        "receiver_cpu_s": round(receiver_s, 2),
+        "lake_cpu_s": round(lake_s, 2),
+        "publisher_cpu_s": round(published["cpu_s"], 2),
+        "broker_cpu_s": round(broker_s, 2),
         "batches": heard.batches,
         "refused": sum(heard.refused.values()),
         "rival": f"{LIMIT_S:g} s",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from analytics.lake import Connection, QueryError
 from analytics.sensing.readings import SourceError, quoted
 
 
-def live_readings(connection: Connection, source: str, *, table: str) -> None:
+def live_readings(connection: Connection, source: str, *, table: str, mapping: Mapping[str, Any] | None = None) -> None:
     """Create `table` with what a feed has brought so far.
 
     Args:
         connection: Where the table is made.
         source: Path of a Parquet file with the columns of `readings.COLUMNS`.
         table: Name of the table to create.
+        mapping: What the feed's messages mean, for whoever listens; what they brought is readings already.
 
     Raises:
         SourceError: The file is no Parquet file.

@@ -9,56 +9,26 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from analytics.sensing.live.batch import MAX_PAYLOAD, SHOWN_BYTES
+from analytics.sensing.live.client import Broker, Client
 from analytics.sensing.live.spool import SpoolWriter
 from analytics.sensing.readings import SourceError
 
 SCHEMES = {"mqtt": 1883, "mqtts": 8883}
 """Schemes of addresses, with their usual ports."""
-SESSION_S = 7 * 86_400
-"""So long the broker is asked to keep the session while nobody listens. [s]"""
-IN_FLIGHT = 1000
-"""So many messages the broker may send before the first of them is acknowledged: the bound of this process's memory."""
-GATHER_S = 0.05
+GATHER_S = 0.1
 """So long messages are gathered that are then put on disk at once. [s]"""
 LONGEST_WAIT_S = 30.0
 """Longest wait before the next attempt to connect. [s]"""
 SPOOL_BYTES = 1 << 30
 """When so much waits on disk, nothing more is taken from the broker. [bytes]"""
 
-Taken = tuple[bytes, bytes, int, float, int, int]
 Tell = Callable[..., None]
-
-
-@dataclass(frozen=True)
-class Broker:
-    """Where a broker is, and how it is spoken to.
-
-    Attributes:
-        host: Its name or address.
-        port: Its port.
-        username: None for a broker that asks for none.
-        password: Never printed.
-        context: TLS; None for plain connections.
-    """
-
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = None
-    context: ssl.SSLContext | None = None
 
 
 def broker_of(address: str) -> Broker:
@@ -111,115 +81,69 @@ def public_name(address: str) -> str:
     return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
 
 
-class _Waiting(asyncio.Queue[Any]):
-    """Messages that wait, taken all at once; of one that is too large only the beginning is kept."""
-
-    def _put(self, item: aiomqtt.Message) -> None:
-        size, payload = len(item.payload), item.payload
-        if size > MAX_PAYLOAD:
-            payload = payload[:SHOWN_BYTES]
-        topic = item.topic.value.encode("utf-8", "surrogateescape")
-        super()._put((topic, payload, size, time.time(), item.mid, item.qos))
-
-    def take(self) -> list[Taken]:
-        """All that wait now."""
-        return [cast(Taken, self.get_nowait()) for _ in range(self.qsize())]
-
-
-class _Client(aiomqtt.Client):
-    """A client that acknowledges when it is told to, which aiomqtt 2.5 leaves to the library below it."""
-
-    def acknowledge_by_hand(self) -> None:
-        """Leave acknowledging to `acknowledge`; before connecting."""
-        self._client.manual_ack_set(True)
-
-    def waiting(self) -> _Waiting:
-        """The messages that wait."""
-        assert isinstance(self._queue, _Waiting)
-        return self._queue
-
-    def acknowledge(self, identifier: int) -> None:
-        """Acknowledge a message of QoS 1."""
-        self._client.ack(identifier, 1)
-
-
 async def listen(broker: Broker, client_id: str, topics: Sequence[str], spool: SpoolWriter, *, tell: Tell) -> None:
     """Put all that a broker sends into a spool, until cancelled; connections that break are made again.
 
     Args:
-        broker: The broker.
+        broker: The broker; one that does not speak MQTT 5 is spoken to in MQTT 3.1.1.
         client_id: Name of the session at the broker; two listeners must not share one.
         topics: What to subscribe to, at QoS 1.
         spool: Where messages go before they are acknowledged.
-        tell: Called with what has happened: `connected`, `lost` with its `reason`, `full` or `taken` with numbers.
+        tell: Called with what has happened: `connected` with whether the broker had kept the session, `lost` with its
+            `reason`, `full` or `taken` with numbers.
 
     Raises:
-        SourceError: The broker refuses the user, the session or a topic before it has ever accepted them.
+        SourceError: The broker refuses the user, the session or a topic, or its certificate is not trusted, before it has
+            ever been listened to.
         OSError: The spool cannot be written.
     """
-    attempt, was_connected = 0, False
+    attempt, was_connected, is_older = 0, False, False
     while True:
+        client = Client(broker, client_id, is_older=is_older)
         try:
-            async with _connection(broker, client_id) as client:
+            async with client:
                 await _subscribe(client, topics)
                 attempt, was_connected = 0, True
-                tell("connected")
+                tell("connected", kept=client.has_session)
                 await _take(client, spool, tell)
         except MqttConnectError as error:
-            if not was_connected and int(getattr(error.rc, "value", 0)) in _REFUSALS:
+            code = int(getattr(error.rc, "value", 0))
+            if code == _OTHER_VERSION and not is_older:
+                is_older = True
+                continue
+            if not was_connected and code in _REFUSALS:
                 raise SourceError(f"the broker refuses the connection: {error}; expected a user it accepts") from None
             tell("lost", reason=str(error))
         except aiomqtt.MqttError as error:
+            if client.distrust is not None and not was_connected:
+                raise SourceError(
+                    f"the broker's certificate is not trusted: {client.distrust.rstrip('.')}; expected one for '{broker.host}' "
+                    "by a known authority; correct the host, or name the authority's file by '?ca=FILE' in the address"
+                ) from None
             tell("lost", reason=str(error) or type(error).__name__)
         attempt += 1
         await asyncio.sleep(min(LONGEST_WAIT_S, 0.25 * 2**attempt) * random.uniform(0.5, 1))
 
 
-_REFUSALS = (0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C)
+_OTHER_VERSION = 0x84
+_REFUSALS = (_OTHER_VERSION, 0x85, 0x86, 0x87, 0x8A, 0x8C)
 """MQTT 5.0, table 3-1: protocol version, client identifier, user or password, not authorised, banned, method."""
 
 
-def _connection(broker: Broker, client_id: str) -> _Client:
-    properties = cast(Any, Properties)(PacketTypes.CONNECT)
-    properties.SessionExpiryInterval = SESSION_S
-    properties.ReceiveMaximum = IN_FLIGHT
-    client = _Client(
-        broker.host,
-        broker.port,
-        username=broker.username,
-        password=broker.password,
-        identifier=client_id,
-        queue_type=_Waiting,
-        protocol=aiomqtt.ProtocolVersion.V5,
-        clean_start=False,
-        properties=properties,
-        tls_context=broker.context,
-        timeout=20,
-        keepalive=30,
-    )
-    client.acknowledge_by_hand()
-    return client
+async def _subscribe(client: Client, topics: Sequence[str]) -> None:
+    for topic, code in zip(topics, await client.subscribe_to(topics), strict=True):
+        if code >= 0x80:
+            raise SourceError(
+                f"the broker refuses topic '{topic}' (0x{code:02X}); expected one that the user may read; correct it"
+            )
 
 
-async def _subscribe(client: _Client, topics: Sequence[str]) -> None:
-    options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
-    granted = await client.subscribe([(topic, options) for topic in topics])
-    for topic, code in zip(topics, granted, strict=True):
-        level: Any = getattr(code, "value", code)
-        if level >= 0x80:
-            raise SourceError(f"the broker refuses topic '{topic}' ({code}); expected one that the user may read; correct it")
-
-
-async def _take(client: _Client, spool: SpoolWriter, tell: Tell) -> None:
-    waiting = client.waiting()
-    async for first in client.messages:
-        await asyncio.sleep(GATHER_S)
-        some = [cast(Taken, first), *waiting.take()]
+async def _take(client: Client, spool: SpoolWriter, tell: Tell) -> None:
+    while True:
+        some = await client.take(GATHER_S)
         while spool.kept_bytes > SPOOL_BYTES:
             tell("full", bytes=spool.kept_bytes)
             await asyncio.sleep(1)
         spool.append([one[:4] for one in some])
-        for one in some:
-            if one[5]:
-                client.acknowledge(one[4])
+        client.acknowledge(one[4] for one in some if one[5])
         tell("taken", messages=len(some), unsure=sum(not one[5] for one in some))

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,11 @@ class Receiver:
         self, address: str, topics: Sequence[str], folder: Path, *, at_least: int, on_event: Callable[[dict[str, Any]], None]
     ) -> None:
         self.failure: str | None = None
+        """Why it has ended by itself."""
+        self.has_connected = False
+        """Whether it has been connected to the broker."""
+        self.was_ended = False
+        """Whether another has ended it."""
         self._told = threading.Event()
         command = [sys.executable, "-m", "analytics.sensing.live.receiver"]
         # a session of its own: Ctrl-C is for the process that has started it
@@ -58,9 +64,12 @@ class Receiver:
     def stop(self) -> None:
         """End it: what it has taken is in the spool then."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        had_ended = not self.is_running
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.wait()
         self._reading.join()
+        self.was_ended = had_ended and self.failure is None
 
     def _read(self, on_event: Callable[[dict[str, Any]], None]) -> None:
         assert self._process.stdout is not None
@@ -69,6 +78,7 @@ class Receiver:
                 event = json.loads(line)
                 if event["event"] == "failed":
                     self.failure = event["reason"]
+                self.has_connected |= event["event"] == "connected"
                 on_event(event)
                 self._told.set()
         self._told.set()

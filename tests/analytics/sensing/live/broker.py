@@ -26,16 +26,18 @@ class Mosquitto:
         folder.mkdir(parents=True, exist_ok=True)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
+        self._log = folder / "mosquitto.log"
         self._config = folder / "mosquitto.conf"
         self._config.write_text(
             f"listener {self.port} 127.0.0.1\nuser root\npersistence true\npersistence_location {folder}/\n"
-            f"max_queued_messages 0\nlog_type error\n{more}"
+            f"max_queued_messages 0\nlog_type error\nlog_type subscribe\n{more}"
         )
         self.address = f"mqtt://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         assert PROGRAM is not None
-        self._process = subprocess.Popen([PROGRAM, "-c", str(self._config)], stderr=subprocess.DEVNULL)
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen([PROGRAM, "-c", str(self._config)], stderr=log)
         for _ in range(200):
             try:
                 socket.create_connection(("127.0.0.1", self.port)).close()
@@ -44,9 +46,14 @@ class Mosquitto:
                 time.sleep(0.05)
         raise AssertionError("mosquitto does not listen")
 
+    def has_subscriber(self, name: str) -> bool:
+        """Whether a client whose name begins so has subscribed since the broker was first started."""
+        return f": {name}" in self._log.read_text()
+
     def end(self, with_signal: int = signal.SIGTERM) -> None:
-        self._process.send_signal(with_signal)
-        self._process.wait()
+        if self._process.poll() is None:
+            self._process.send_signal(with_signal)
+            self._process.wait()
 
 
 @contextmanager
