@@ -28,7 +28,7 @@ class Figures(Part):
     noise: bool = False
     totals: tuple[Literal["day", "week", "year"], ...] = ()
     traffic_sites: tuple[str, ...] = ()
-    country: str | None = Field(None, description="Whose holidays count for comparable days, as `NZ`.")
+    country: str | None = Field(default=None, description="Whose holidays count for comparable days, as NZ.")
     subdivision: str | None = None
 
     def contracts(self) -> list[str]:

@@ -62,8 +62,8 @@ def work_out(connection: Connection, rows: str, contract: str, figures: Figures,
         noise_indicators(connection, rows, table=into, timezone=timezone)
         return
     if contract == "footfall_totals":
-        place = {"country": figures.country, "subdivision": figures.subdivision}
-        total_footfall(connection, rows, table="all_totals", timezone=timezone, **place)
+        country, part = figures.country, figures.subdivision
+        total_footfall(connection, rows, table="all_totals", timezone=timezone, country=country, subdivision=part)
         chosen = ", ".join(literal(period) for period in figures.totals)
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE {into} AS SELECT * EXCLUDE (source_row) FROM all_totals WHERE period IN ({chosen}) "

@@ -36,7 +36,7 @@ def record_run(
     settings: Settings,
 ) -> dict[str, Any]:
     """Log the run in MLflow, publish it in the lake in one transaction, and close it in MLflow."""
-    checks = [(stage, folder, report) for g in (*gathered, *figures) for stage, folder, report in g.checks()]
+    checks = [check for g in gathered for check in g.checks()] + [check for one in figures for check in one.checks()]
     stopped = not all(report["passed"] for _, _, report in checks)
     status = "stopped" if stopped else "published"
     effect = judgement.effect.to_dict() if judgement.effect is not None and not stopped else None
