@@ -50,6 +50,24 @@ TABLES = {
     "open_readings": "pilot_id VARCHAR, run_id VARCHAR, site_id VARCHAR, observed_property VARCHAR, "
     "period_start_at TIMESTAMPTZ, period_s INTEGER, value DOUBLE, unit VARCHAR, coverage DOUBLE, flags VARCHAR, "
     "attribution VARCHAR",
+    "air_quality_index": "pilot_id VARCHAR, run_id VARCHAR, site_id VARCHAR, index_id VARCHAR, index_version VARCHAR, "
+    "interval_start_at TIMESTAMPTZ, interval_s INTEGER, observed_property VARCHAR, index_value INTEGER, band VARCHAR, "
+    "critical_pollutant VARCHAR, pollutants VARCHAR, statistic VARCHAR, value DOUBLE, unit VARCHAR, coverage DOUBLE, "
+    "flags VARCHAR",
+    "limit_exceedances": "pilot_id VARCHAR, run_id VARCHAR, site_id VARCHAR, index_id VARCHAR, index_version VARCHAR, "
+    "level VARCHAR, observed_property VARCHAR, statistic VARCHAR, year BIGINT, limit_value DOUBLE, unit VARCHAR, "
+    "value DOUBLE, exceedances BIGINT, allowed BIGINT, periods BIGINT, coverage DOUBLE, is_exceeded BOOLEAN, flags VARCHAR",
+    "threshold_episodes": "pilot_id VARCHAR, run_id VARCHAR, site_id VARCHAR, index_id VARCHAR, index_version VARCHAR, "
+    "level VARCHAR, observed_property VARCHAR, statistic VARCHAR, threshold DOUBLE, unit VARCHAR, start_at TIMESTAMPTZ, "
+    "end_at TIMESTAMPTZ, periods BIGINT, highest DOUBLE",
+    "noise_indicators": "pilot_id VARCHAR, run_id VARCHAR, site_id VARCHAR, indicator VARCHAR, period VARCHAR, "
+    "name VARCHAR, interval_start_at TIMESTAMPTZ, interval_s INTEGER, value DOUBLE, unit VARCHAR, coverage DOUBLE, "
+    "band VARCHAR, is_above_guideline BOOLEAN, index_version VARCHAR, flags VARCHAR",
+    "footfall_totals": "pilot_id VARCHAR, run_id VARCHAR, site_id VARCHAR, road_user VARCHAR, period VARCHAR, "
+    "period_start DATE, measured DOUBLE, estimate DOUBLE, lower DOUBLE, upper DOUBLE, coverage DOUBLE",
+    "open_totals": "pilot_id VARCHAR, run_id VARCHAR, site_id VARCHAR, road_user VARCHAR, period VARCHAR, "
+    "period_start_at TIMESTAMPTZ, estimate BIGINT, lower BIGINT, upper BIGINT, suppressed BOOLEAN, coverage DOUBLE, "
+    "attribution VARCHAR",
     "readmitted": "pilot_id VARCHAR, run_id VARCHAR, contract VARCHAR, version VARCHAR, source_row BIGINT, "
     "quarantine_id VARCHAR, rules VARCHAR[], reasons VARCHAR[], original JSON, repaired JSON, report VARCHAR, "
     "readmitted_at TIMESTAMPTZ",

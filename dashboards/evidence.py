@@ -45,6 +45,7 @@ def show_weeks(run: Run, snapshot: int, say: Words) -> None:
         high=mean(after, "upper"),
     )
     st.altair_chart(charts.over_time(weeks, say, dark=layout.is_dark(), measured=what and f"{what[0]}, {what[1]}"), alt=said)
+    show_naive(run, weeks, say)
     with st.expander(say("show_table")):
         rows = [
             {
@@ -109,6 +110,17 @@ def show_intervals(run: Run, pilot: Pilot | None, snapshot: int, say: Words) -> 
     with st.expander(say("show_table")):
         rows = [{say("start"): layout.plain(r["start"]), say("uptime"): say.percent(r["uptime"])} for r in shares]
         layout.table(rows, alt, figures=[say("uptime")])
+
+
+def show_naive(run: Run, weeks: list[dict[str, Any]], say: Words) -> None:
+    """What before and after alone would have said, beside the effect."""
+    effect = run.document["effect"]
+    means = [[row["treated"] for row in weeks if bool(row["is_after"]) is after] for after in (False, True)]
+    if not effect or effect["relative"] is None or not all(means) or not sum(means[0]):
+        return
+    before, after = (sum(values) / len(values) for values in means)
+    own, low, high = (say.percent(effect[key], signed=True) for key in ("relative", "relative_lower", "relative_upper"))
+    layout.text(say("naive_before_after", naive=say.percent(after / before - 1, signed=True), own=own, low=low, high=high))
 
 
 def bands(run: Run, say: Words) -> list[Band]:

@@ -61,6 +61,9 @@ STYLE = """<style>
 .tb-source {font-size: .82rem; opacity: .8; display: grid; grid-template-columns: max-content 1fr; gap: .15rem .9rem; margin: 0;
   padding: 0 !important}
 .tb-source dt, .tb-source dd {margin: 0} .tb-source dd {overflow-wrap: anywhere; font-family: "Source Code Pro", monospace}
+.tb-band {border-left: 1.1rem solid var(--tb-tone); padding: .3rem 0 .3rem 1rem; box-shadow: inset 1px 0 0 #7f7f7f66}
+.tb-band strong {font-size: 1.45rem} .tb-band p {margin: .1rem 0 0}
+.tb-bands i {width: 1rem; height: 1rem; border: 1px solid #7f7f7f88}
 .tb-legend {display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .9rem}
 .tb-legend span {display: inline-flex; align-items: center; gap: .45rem}
 .tb-treated {width: .9rem; height: .9rem; border-radius: 50%; background: #0072B2}
@@ -197,6 +200,22 @@ def legend(items: Mapping[str, str]) -> None:
     """What the marks of the map mean: kind of mark and its meaning."""
     cells = (f'<span><i class="tb-{kind}" aria-hidden="true"></i>{html.escape(name)}</span>' for kind, name in items.items())
     st.html(f'<div class="tb-legend">{"".join(cells)}</div>')
+
+
+def band_card(colour: str, figure: str, below: str) -> None:
+    """A figure of a scale in the colour of its band, and what belongs to it."""
+    st.html(f'<div class="tb-band" style="--tb-tone: {colour}"><strong>{html.escape(figure)}</strong>{paragraph(below)}</div>')
+
+
+def bands(items: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """The bands of a scale: word and colours of each."""
+    cells = (
+        "<span>"
+        + "".join(f'<i style="background: {colour}" aria-hidden="true"></i>' for colour in colours)
+        + f"{html.escape(name)}</span>"
+        for name, colours in items
+    )
+    st.html(f'<div class="tb-legend tb-bands">{"".join(cells)}</div>')
 
 
 def provenance(items: Mapping[str, str]) -> None:

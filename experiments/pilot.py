@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from data_contracts.standard.faults import suggest
 from experiments.faults import Part, load
+from experiments.figures import Figures
 
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 SiteId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
@@ -164,6 +165,7 @@ class Pilot(Part):
     costs: tuple[Money, ...] = ()
     benefits: tuple[Money, ...] = ()
     prices: PriceBase | None = None
+    figures: Figures = Figures()
     privacy: Privacy
     attribution: str = ""
     what_else_happened: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ from analytics.sensing.formats import READERS
 from analytics.video.sources.folders import folder_digest
 from data_contracts.contract import ContractError, contracts
 from data_contracts.standard.faults import suggest
+from experiments.figures import figure_faults
 from experiments.outcome import reading_faults
 from experiments.pilot import Feed, Pilot, PilotError
 from experiments.settings import ROOT, Settings
@@ -123,6 +124,7 @@ def resolve(pilot: Pilot, path: Path) -> None:
                 known(f"feeds.{number}: parameter of {feed.analytic}", name, valid)
             faults.extend(f"feeds.{number}: {fault}" for fault in arguments_of(feed, pilot.timezone)[1])
     faults.extend(reading_faults(pilot))
+    faults.extend(figure_faults(pilot.figures, {feed.contract for feed in pilot.feeds}))
     if pilot.outcome.contract not in {feed.contract for feed in pilot.feeds}:
         faults.append(f"outcome.contract is '{pilot.outcome.contract}'; expected the contract of a feed; correct it")
     if faults:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from data_contracts.rows.casting import literal
 from experiments.pilot import Pilot, PilotError, find_pilot, load_pilot
 from experiments.settings import Settings
 from flows.feeds import OPEN_CONTRACTS
+from flows.figures import open_kinds, remake
 from flows.judged_table import rows_digest
 from flows.open_data import OPEN_DATA, TOTALS, aggregate, open_data_terms, open_hours
 
@@ -74,7 +76,7 @@ def publish_pilot(name: str, settings: Settings, *, with_noise: bool = False, no
     kinds = sorted({OPEN_CONTRACTS[feed.contract] for feed in pilot.feeds})
     if with_noise and "open_counts" not in kinds:
         raise PilotError(f"pilot '{pilot.id}' counts nobody; expected counts to add noise to; publish it without noise")
-    names = ["noisy_counts"] if with_noise else kinds
+    names = ["noisy_counts"] if with_noise else [*kinds, *open_kinds(pilot)]
     main = names[0] if with_noise else OPEN_CONTRACTS[pilot.outcome.contract]
     with open_lake(settings.catalog, settings.lake_files) as connection:
         row = connection.execute(
@@ -152,7 +154,11 @@ def _require_as_accepted(connection: Connection, pilot: Pilot, run_id: str, kind
 
 def _is_made_anew(connection: Connection, pilot: Pilot, run_id: str, kind: str = "open_counts") -> bool:
     """Whether `in_lake` is what the run's accepted rows give when small counts are suppressed once more."""
-    terms, parts = load_contract("open_counts"), []
+    terms, parts = load_contract("open_counts"), list[str]()
+    if kind in open_kinds(pilot):
+        parts.append("remade_figures")
+        mine = partial(_mine, pilot=pilot, run_id=run_id)
+        remake(connection, pilot, kind, mine, pilot.attribution or pilot.owner.team, into=parts[-1])
     for source in (name for name, leaves_as in OPEN_CONTRACTS.items() if leaves_as == kind):
         if source not in OPEN_DATA:
             parts.append(f"remade_{source}")

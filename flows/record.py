@@ -16,6 +16,7 @@ from experiments.settings import Settings
 from experiments.tracking import Dataset, Record, finish, log_run
 from flows.check_reports import run_pages
 from flows.digests import code_version
+from flows.figures import Figured
 from flows.gather import Gathered
 from flows.judge import Judgement
 from flows.orchestrate import Steps
@@ -26,6 +27,7 @@ def record_run(
     steps: Steps,
     pilot: Pilot,
     gathered: list[Gathered],
+    figures: list[Figured],
     judgement: Judgement,
     run_id: str,
     locked: str,
@@ -34,7 +36,7 @@ def record_run(
     settings: Settings,
 ) -> dict[str, Any]:
     """Log the run in MLflow, publish it in the lake in one transaction, and close it in MLflow."""
-    checks = [(stage, folder, report) for g in gathered for stage, folder, report in g.checks()]
+    checks = [check for g in gathered for check in g.checks()] + [check for one in figures for check in one.checks()]
     stopped = not all(report["passed"] for _, _, report in checks)
     status = "stopped" if stopped else "published"
     effect = judgement.effect.to_dict() if judgement.effect is not None and not stopped else None

@@ -21,6 +21,7 @@ from flows.audited import of_feed
 from flows.context import Others, judged_at, order_of, plan_end, published_for
 from flows.digests import code_version, digest_of
 from flows.feeds import OPEN_CONTRACTS, Source, contract_digest, find_source, resolve, sweep
+from flows.figures import figure_digests, figured
 from flows.follow import collected, follow_pilot, followed
 from flows.gather import Progress, Repairs, gather, step_names
 from flows.heard import heard_so_far
@@ -88,6 +89,7 @@ def run_pilot(
             for feed, source in zip(feeds, sources, strict=True)
         ]
         asked = {"audits": [audit[0] if audit else None for audit in audits], "files": [named_files(feed) for feed in feeds]}
+        asked["figures"] = figure_digests(pilot)
         run_id = _run_id(pilot, sources, repairs, at, looked_up, asked)
         done = published(connection, pilot.id, run_id)
         if done is not None:
@@ -102,11 +104,12 @@ def run_pilot(
             given = {name: list(folders) for name, folders in looked_up.items()}
             brought = {i: gather(steps, pilot, i, sources[i], settings, progress, repairs, at, given, audits[i]) for i in order}
             gathered = [brought[i] for i in range(len(sources))]
+            extra = figured(steps, pilot, gathered, settings, at, progress)
             progress(f"{pilot.id}: judging")
             said = [audit[1] for audit in audits if audit]
             judgement = judge(pilot, [g.result for g in gathered], said)
             progress(f"{pilot.id}: recording and publishing")
-            return record_run(connection, steps, pilot, gathered, judgement, run_id, locked, changes, started, settings)
+            return record_run(connection, steps, pilot, gathered, extra, judgement, run_id, locked, changes, started, settings)
 
         return by_prefect(pilot.id, work, settings) if orchestrated else work(Directly())
 

@@ -23,7 +23,9 @@ from analytics.sensing.units import properties, property_of
 from data_contracts.contract import load_contract
 from data_contracts.gate import CheckReport, check
 from data_contracts.standard.faults import suggest
+from experiments.figures import Figures
 from flows.parameters import parameters_of, reader_arguments
+from flows.sense_figures import Rows, figures_document, keep_counts, keep_hours
 
 FOOTFALL = "footfall"
 """What hourly counters of people observe; `analytics.sensing.units` knows it as `pedestrian`."""
@@ -46,6 +48,7 @@ class Sensed:
     """What was found in the files so far."""
 
     at: datetime
+    figures: Rows
     rows: int = 0
     formats: list[str] = field(default_factory=list)
     sites: set[str] = field(default_factory=set)
@@ -67,6 +70,8 @@ def sense_files(
     day_starts_at_hour: int = 0,
     now: datetime | None = None,
     reader_params: Mapping[str, Any] | None = None,
+    figures: Figures | None = None,
+    out: Path | None = None,
 ) -> dict[str, Any]:
     """Read files of readings and judge every reading.
 
@@ -78,9 +83,11 @@ def sense_files(
         day_starts_at_hour: Hour at which the day of hourly counters begins. [h]
         now: Instant at which service levels are judged; the time of the call where none is given.
         reader_params: Parameters of the reader, as a pilot file has them.
+        figures: Indices, limits, noise indicators and totals to work out of the hours of all files.
+        out: Folder for a CSV of each of them.
 
     Returns:
-        The document of `testbed sense --json`.
+        The document of `testbed sense --json`; `figures` is there where some were asked for.
 
     Raises:
         SourceError: A file cannot be read, or the reader, a parameter, the property or a unit is unknown.
@@ -90,7 +97,7 @@ def sense_files(
         raise SourceError(f"property '{observed}' is unknown; expected one of {known}; correct --property")
     if read_as not in ("auto", *READERS):
         raise SourceError(f"format '{read_as}' is unknown; expected auto or one of {', '.join(READERS)}; correct --format")
-    found = Sensed(now or datetime.now(UTC))
+    found = Sensed(now or datetime.now(UTC), Rows(figures or Figures()))
     for file in files:
         if not Path(file).is_file():
             raise SourceError(f"{file}: the file was not found; expected a file of readings; correct the path")
@@ -105,7 +112,9 @@ def sense_files(
             else:
                 _sense_readings(connection, file, observed, found, timezone or "UTC")
     common = found.intervals.most_common(1)
-    return {
+    asked = bool(found.figures.figures.contracts())
+    more = {"figures": figures_document(found.figures, timezone or "UTC", found.at, out)} if asked else {}
+    return more | {
         "files": files,
         "format": ", ".join(dict.fromkeys(found.formats)),
         "rows": found.rows,
@@ -178,6 +187,7 @@ def _sense_counters(
     second = check(
         *(connection, "hours", load_contract("counts_hourly")), accepted="accepted", quarantined="quarantined", now=found.at
     )
+    keep_counts(connection, "accepted", found.figures)
     found.properties.add(FOOTFALL)
     found.checks += [_told(file, report) for report in (first, second)]
     connection.execute(
@@ -206,6 +216,7 @@ def _sense_readings(connection: Connection, file: str, observed: str | None, fou
         judge_readings(connection, "known", table="judged", timezone=timezone)
     except SourceError as error:
         raise SourceError(f"{file}: {error}") from None
+    keep_hours(connection, "judged", file, found.figures, timezone, found.at)
     for test in TESTS:
         for flag, number in connection.execute(
             f"SELECT {test}, count(*) FROM judged WHERE {test} IN (3, 4) GROUP BY 1"

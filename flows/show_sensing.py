@@ -4,9 +4,149 @@ from __future__ import annotations
 
 from typing import Any
 
+from flows import show
 from flows.show import table
 
 Document = dict[str, Any]
+
+
+WORDS = {
+    "air_quality_index": "air quality index",
+    "limit_exceedances": "limits",
+    "threshold_episodes": "episodes above thresholds",
+    "noise_indicators": "noise indicators",
+    "footfall_totals": "totals",
+}
+NEWEST = 14
+"""So many of the newest days, weeks and years of a site are printed; all are in --json and --out."""
+
+
+def sense(document: Document) -> None:
+    """Flags and outages, and the figures that were asked for."""
+    show.sense(document)
+    for contract, told_of in (document.get("figures") or {}).items():
+        if contract == "files":
+            print("".join(f"\nwritten: {file}" for file in told_of))
+            continue
+        print(f"\n{WORDS[contract]}{'' if told_of['passed'] is not False else ' (does not pass its contract)'}:")
+        if told_of["not_evaluated"]:
+            print(f"not evaluated: {told_of['not_evaluated']}")
+            continue
+        SHOWN[contract](told_of["found"])
+
+
+def _indices(rows: list[Document]) -> None:
+    def short(one: Document | None) -> str:
+        return "-" if one is None else f"{one['index_value']} {one['band']} ({one['interval_start_at']})"
+
+    table(
+        ["site", "index", "version", "of", "newest", "highest", "periods", "without", "why without"],
+        [
+            [
+                *(row["site_id"], row["index_id"], row["index_version"], row["observed_property"]),
+                *(short(row["newest"]), short(row["highest"]), row["periods"], row["without_index"]),
+                ", ".join(f"{flag} {periods:,}" for flag, periods in row["why"].items()),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _limits(rows: list[Document]) -> None:
+    judged = {True: "exceeded", False: "kept", None: "cannot tell yet"}
+    table(
+        ["site", "table", "version", "year", "limit", "found", "above", "allowed", "", "why"],
+        [
+            [
+                *(row["site_id"], row["index_id"], row["index_version"], str(row["year"])),
+                f"{row['level']} {row['observed_property']} {row['statistic']} {row['limit_value']:g} {row['unit']}",
+                f"{row['value']:.4g}",
+                *("-" if row[name] is None else str(row[name]) for name in ("exceedances", "allowed")),
+                judged[row["is_exceeded"]],
+                row["flags"] or "",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _episodes(rows: list[Document]) -> None:
+    table(
+        ["site", "threshold", "version", "from", "to", "periods", "highest"],
+        [
+            [
+                row["site_id"],
+                f"{row['level']} {row['observed_property']} {row['statistic']} {row['threshold']:g} {row['unit']}",
+                *(row["index_version"], row["start_at"], row["end_at"], row["periods"], f"{row['highest']:.4g}"),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _noise(rows: list[Document]) -> None:
+    spans: dict[tuple[str, str, str], dict[str, Document]] = {}
+    for row in _newest(rows, "interval_start_at", ("site_id", "period", "indicator")):
+        spans.setdefault((row["site_id"], row["period"], row["interval_start_at"]), {})[row["indicator"]] = row
+
+    def level(of: dict[str, Document], name: str) -> str:
+        return "-" if of[name]["value"] is None else f"{of[name]['value']:.1f}"
+
+    names = {"laeq": "LAeq", "lden": "Lden", "lnight": "Lnight", "l10": "L10", "l50": "L50", "l90": "L90"}
+    table(
+        ["site", "of", "from", *names.values(), "measured", "band", "why some are not told"],
+        [
+            [
+                *(*span, *(level(of, name) for name in names), f"{of['laeq']['coverage']:.0%}", _band(of["lden"])),
+                ", ".join(sorted({flag for one in of.values() for flag in (one["flags"] or "").split(",") if flag})),
+            ]
+            for span, of in sorted(spans.items())
+        ],
+    )
+    if rows:
+        print(f"in dB(A); Lden of less than a year is of that period only. Tables: {rows[0]['index_version']}")
+
+
+def _band(lden: Document) -> str:
+    """The band of the Directive, which is of whole years."""
+    return lden["band"] or "" if lden["name"] == "Lden" else ""
+
+
+def _totals(rows: list[Document]) -> None:
+    newest = _newest(rows, "period_start", ("site_id", "road_user", "period"))
+
+    def number(value: float | None) -> str:
+        return "-" if value is None else f"{value:,.0f}"
+
+    table(
+        ["site", "who", "period", "from", "counted", "total", "90 % interval", "measured"],
+        [
+            [
+                *(row["site_id"], row["road_user"], row["period"], row["period_start"], number(row["measured"])),
+                number(row["estimate"]) if row["estimate"] is not None else "too little measured",
+                f"{number(row['lower'])} to {number(row['upper'])}" if row["estimate"] is not None else "",
+                f"{row['coverage']:.1%}",
+            ]
+            for row in newest
+        ],
+    )
+
+
+def _newest(rows: list[Document], instant: str, by: tuple[str, ...]) -> list[Document]:
+    """The newest rows of each group, oldest first."""
+    groups: dict[tuple[Any, ...], list[Document]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in by), []).append(row)
+    return [row for group in groups.values() for row in sorted(group, key=lambda row: str(row[instant]))[-NEWEST:]]
+
+
+SHOWN = {
+    "air_quality_index": _indices,
+    "limit_exceedances": _limits,
+    "threshold_episodes": _episodes,
+    "noise_indicators": _noise,
+    "footfall_totals": _totals,
+}
 
 
 def audit_sensor(document: Document) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboards import disclosure, evidence, language, layout, queries
+from dashboards import disclosure, evidence, figures, language, layout, queries
 from dashboards.language import Words
 from dashboards.queries import Run
 from experiments.pilot import Pilot
@@ -34,6 +34,7 @@ def main() -> None:
     evidence.show_intervals(run, pilot, snapshot, say)
     evidence.show_certainty(run, say)
     evidence.show_groups(run, say)
+    figures.show_figures(run, pilot, snapshot, say)
     show_care(run, pilot, say)
     evidence.show_sites(run, pilot, snapshot, say)
     evidence.show_refused(run, snapshot, say)

@@ -24,15 +24,29 @@ def sense(
     mapping: Annotated[str | None, typer.Option(metavar="FILE.yaml", help="Parameters of the reader, as in a pilot.")] = None,
     timezone: Annotated[str | None, typer.Option(help="IANA name of the clock of times without an offset.")] = None,
     day_starts_at_hour: Annotated[int, typer.Option(help="Hour at which the day of hourly counters begins.")] = 0,
+    index: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Air quality index, such as us_aqi, us_nowcast, eaqi or daqi.")
+    ] = None,
+    limits: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Limits or thresholds, such as who_2021 or eu_2024_2881.")
+    ] = None,
+    noise: Annotated[bool, typer.Option("--noise", help="Noise indicators: LAeq, Lden, Lnight, L10, L50, L90.")] = False,
+    totals: Annotated[
+        list[str] | None, typer.Option(metavar="PERIOD", help="Totals of counters: day, week or year, with intervals.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write each row of these as CSV.")] = None,
     now: Now = None,
     as_json: AsJson = False,
 ) -> int:
-    """Read sensor files, judge every reading, and list outages."""
+    """Read sensor files, judge every reading, and list outages; with indices, limits, noise indicators and totals."""
     settings_of_run()
+    from flows import show_sensing
     from flows.check_reports import instant_of
     from flows.sense import load_mapping, sense_files
+    from flows.sense_figures import asked_figures
 
     at = instant_of(now)
+    figures = asked_figures(index or [], limits or [], totals or [], noise=noise)
     params = load_mapping(mapping)
     document = sense_files(
         *(files, read_as, observed),
@@ -40,8 +54,10 @@ def sense(
         day_starts_at_hour=day_starts_at_hour,
         now=at,
         reader_params=params,
+        figures=figures,
+        out=out,
     )
-    put(document, as_json, show.sense)
+    put(document, as_json, show_sensing.sense)
     return FINE
 
 

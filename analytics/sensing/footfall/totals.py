@@ -116,21 +116,21 @@ def total_footfall(
         counted, whole = np.nansum(cells, axis=1), expected.sum(axis=1)
         seen = (expected * np.isfinite(cells)).sum(axis=1)
         for period, start in _periods(days):
-            for one in np.unique(start):
-                of = start == one
-                length = {"day": 1, "week": 7, "year": 366 if _is_leap(int(one)) else 365}[period]
-                # days of the period that lie outside the series were not measured either, and nothing is known of them
-                coverage = float(seen[of].sum() / whole[of].sum() * of.sum() / length)
-                low = high = estimate = None
-                if np.isfinite(usual[of]).all() and (period == "day" or (coverage >= min_coverage and of.sum() == length)):
-                    sums = counted[of].sum() + drawn[:, of].sum(axis=1)
-                    estimate = float(counted[of].sum() + usual[of].sum())
-                    ends = np.quantile(sums, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
-                    low, high = min(float(ends[0]), estimate), max(float(ends[1]), estimate)
-                begins = date.fromordinal(int(one))
-                rows.append(
-                    (site, road_user, period, begins, float(counted[of].sum()), estimate, low, high, min(coverage, 1.0))
-                )
+            begins, at = np.unique(start, return_index=True)
+            in_it = np.add.reduceat(np.ones(len(start)), at)
+            length = np.array([{"day": 1, "week": 7, "year": 366 if _is_leap(int(one)) else 365}[period] for one in begins])
+            # days of the period that lie outside the series were not measured either, and nothing is known of them
+            coverage = np.add.reduceat(seen, at) / np.add.reduceat(whole, at) * in_it / length
+            summed = np.add.reduceat(counted, at)
+            estimate = summed + np.add.reduceat(usual, at)  # NaN where one day cannot be told
+            if period != "day":
+                estimate[(coverage < min_coverage) | (in_it < length)] = np.nan
+            ends = np.quantile(summed + np.add.reduceat(drawn, at, axis=1), [0.5 - LEVEL / 2, 0.5 + LEVEL / 2], axis=0)
+            low, high = np.minimum(ends[0], estimate), np.maximum(ends[1], estimate)
+            for n, one in enumerate(begins):
+                told = [float(values[n]) if np.isfinite(estimate[n]) else None for values in (estimate, low, high)]
+                first_day, share = date.fromordinal(int(one)), min(float(coverage[n]), 1.0)
+                rows.append((site, road_user, period, first_day, float(summed[n]), *told, share))
     _write(connection, rows, table)
 
 
@@ -161,10 +161,11 @@ def _cells(connection: Connection, source: str, timezone: str, interval_s: int) 
                 FROM {quoted(source)}
                 WHERE interval_start_at IS NOT NULL AND crossings IS NOT NULL AND coverage >= {MEASURED_FROM} AND NOT ({out})
             )
-            SELECT site_id, road_user, wall_at::DATE AS day, (date_part('epoch', wall_at - date_trunc('day', wall_at))
-                   // {int(interval_s)})::BIGINT AS place, sum(crossings ORDER BY crossings) AS crossings,
+            SELECT site_id || chr(10) || road_user AS counter, wall_at::DATE AS day,
+                   (date_part('epoch', wall_at - date_trunc('day', wall_at)) // {int(interval_s)})::BIGINT AS place,
+                   round(sum(crossings), 6) AS crossings,  -- whatever the order in which threads add
                    sum(intervals)::BIGINT AS intervals
-            FROM placed GROUP BY ALL ORDER BY 1, 2, 3, 4
+            FROM placed GROUP BY ALL ORDER BY 1
             """,
             {"zone": timezone},
         ).to_arrow_table()
@@ -176,16 +177,18 @@ def _cells(connection: Connection, source: str, timezone: str, interval_s: int) 
         ) from None
     if not len(found):
         raise SourceError(f"{source}: no measured count has an instant; expected counts; look at its quarantine")
-    names = [f"{a}\n{b}" for a, b in zip(found["site_id"].to_pylist(), found["road_user"].to_pylist(), strict=True)]
-    keys, group = np.unique(names, return_inverse=True)
+    coded = found["counter"].combine_chunks().dictionary_encode()
+    keys, group = coded.dictionary.to_pylist(), coded.indices.to_numpy()
     day = found["day"].to_numpy().astype("datetime64[D]").astype(np.int64) + 719_163
     place, count = found["place"].to_numpy(), found["crossings"].to_numpy().astype(np.float64)
     intervals = found["intervals"].to_numpy()
     grids = []
+    beginning = int(day.min())
+    of_all = _expected(connection, beginning, int(day.max()), timezone, interval_s)
     for number, key in enumerate(keys):
         own = group == number
         first, last = int(day[own].min()), int(day[own].max())
-        expected = _expected(connection, first, last, timezone, interval_s)
+        expected = of_all[first - beginning : last - beginning + 1]
         cells = np.where(expected == 0, 0.0, np.nan)
         at = (day[own] - first, place[own])
         cells[at] = np.where(intervals[own] >= expected[at], count[own], np.nan)

@@ -173,18 +173,12 @@ _ROWS = """
 
 
 def indices_of(connection: Connection, hourly: str, *, timezone: str) -> list[dict[str, object]]:
-    """What every index says of some hours, in short: for each site and pollutant the newest and the highest index.
+    """What every index says of some hours, in short; see `index_summary`.
 
     Args:
         connection: Holds the hours.
         hourly: Table of contract `hourly_readings`.
         timezone: IANA name of the local clock.
-
-    Returns:
-        Rows that JSON can hold, in order of site, index and pollutant (`all` first): `site_id`, `index_id`,
-        `index_version`, `observed_property`, `periods` (with an index), `without_index`, `bands` (periods in each), and
-        `newest` and `highest`, each with `interval_start_at`, `interval_s`, `index_value`, `band`, `value`, `unit`,
-        `coverage` and `flags`, or None where no period has an index.
 
     Raises:
         SourceError: The time zone or a unit is unknown.
@@ -193,11 +187,27 @@ def indices_of(connection: Connection, hourly: str, *, timezone: str) -> list[di
     for name, one in tables().items():
         if isinstance(one, IndexTable | NowcastTable):
             air_quality_index(connection, hourly, table="index_rows", index=name, timezone=timezone)
-            columns = "site_id", "index_id", "index_version", "observed_property", "periods", "without_index", "bands"
-            rows = connection.execute(_SUMMARY).fetchall()
-            found += [dict(zip((*columns, "newest", "highest"), row, strict=True)) for row in rows]
+            found += index_summary(connection, "index_rows")
             connection.execute("DROP TABLE index_rows")
     return sorted(found, key=lambda row: (str(row["site_id"]), str(row["index_id"])))
+
+
+def index_summary(connection: Connection, rows: str) -> list[dict[str, object]]:
+    """The newest and the highest index of each site, index and pollutant.
+
+    Args:
+        connection: Holds the rows.
+        rows: Table of contract `air_quality_index`.
+
+    Returns:
+        Rows that JSON can hold, in order of site, index and pollutant (`all` first): `site_id`, `index_id`,
+        `index_version`, `observed_property`, `periods` (with an index), `without_index`, `bands` (periods in each), `why`
+        (periods without an index by what their flags say), and `newest` and `highest`, each with `interval_start_at`,
+        `interval_s`, `index_value`, `band`, `value`, `unit`, `coverage` and `flags`, or None where no period has an index.
+    """
+    columns = "site_id", "index_id", "index_version", "observed_property", "periods", "without_index", "bands", "why"
+    found = connection.execute(_SUMMARY.format(rows=quoted(rows))).fetchall()
+    return [dict(zip((*columns, "newest", "highest"), row, strict=True)) for row in found]
 
 
 _SHORT = (
@@ -206,15 +216,23 @@ _SHORT = (
 )
 _SUMMARY = f"""
     WITH banded AS (
-        SELECT site_id, observed_property, band, count(*) AS periods FROM index_rows
+        SELECT site_id, index_id, observed_property, band, count(*) AS periods FROM {{rows}}
         WHERE index_value IS NOT NULL GROUP BY ALL ORDER BY min(index_value)
     ), bands AS (
-        SELECT site_id, observed_property, map_from_entries(list((band, periods))) AS bands FROM banded GROUP BY ALL
+        SELECT site_id, index_id, observed_property, map_from_entries(list((band, periods))) AS bands FROM banded GROUP BY ALL
+    ), said AS (
+        SELECT site_id, index_id, observed_property, unnest(string_split(flags, ',')) AS flag FROM {{rows}}
+        WHERE index_value IS NULL
+    ), reasons AS (
+        SELECT site_id, index_id, observed_property, map_from_entries(list((flag, periods) ORDER BY flag)) AS why
+        FROM (SELECT site_id, index_id, observed_property, flag, count(*) AS periods FROM said GROUP BY ALL) GROUP BY ALL
     )
-    SELECT site_id, any_value(index_id), any_value(index_version), observed_property, count(index_value),
-           count(*) - count(index_value), coalesce(any_value(bands), MAP {{}}),
+    SELECT site_id, index_id, any_value(index_version), observed_property, count(index_value),
+           count(*) - count(index_value), coalesce(any_value(bands), MAP {{{{}}}}), coalesce(any_value(why), MAP {{{{}}}}),
            arg_max({_SHORT}, interval_start_at) FILTER (index_value IS NOT NULL),
            arg_max({_SHORT}, (index_value, interval_start_at)) FILTER (index_value IS NOT NULL)
-    FROM index_rows LEFT JOIN bands USING (site_id, observed_property)
-    GROUP BY site_id, observed_property ORDER BY site_id, observed_property <> 'all', observed_property
+    FROM {{rows}} LEFT JOIN bands USING (site_id, index_id, observed_property)
+    LEFT JOIN reasons USING (site_id, index_id, observed_property)
+    GROUP BY site_id, index_id, observed_property
+    ORDER BY site_id, index_id, observed_property <> 'all', observed_property
 """

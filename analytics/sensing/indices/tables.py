@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
@@ -260,6 +261,23 @@ def _said(fault: Any) -> str:
     said = str(fault["msg"]).removeprefix("Value error, ")
     found = fault["input"] if isinstance(fault["input"], str | int | float | None) else type(fault["input"]).__name__
     return said if fault["type"] == "value_error" else f"{place} is '{found}'; expected: {said}"
+
+
+def id_of(name: str, *kinds: type[Kind]) -> str:
+    """The id that a short name means: without year or country it is the newest table, so `daqi` is `uk_daqi_2012`.
+
+    Pilots give ids, so that a newer table does not change what they say.
+
+    Args:
+        name: An id, or a short name.
+        kinds: Kinds of table that will do.
+
+    Returns:
+        The id; the name as it is where it means none.
+    """
+    fitting = [one for one in tables().values() if isinstance(one, kinds)]
+    short = [one for one in fitting if one.id != name and re.search(rf"(^|_){re.escape(name)}_\d{{4}}$", one.id)]
+    return max(short, key=lambda one: (one.effective_from, one.id)).id if short and name not in tables() else name
 
 
 @cache
