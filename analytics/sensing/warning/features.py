@@ -123,12 +123,12 @@ class Past:
             NaN where something is not known, shape `(sites, origins, features)`, or `(origins, features)`.
         """
         ahead = slice(origins.start + horizon, origins.stop + horizon) if isinstance(origins, slice) else origins + horizon
-        last = self.anchor[sites, origins]
+        last: Values = self.anchor[sites, origins]
         moving = [column[sites, origins] for column in self._moving]
         usual = [column[sites, ahead] - last for column in self._usual(-(-horizon // DAY))]
         dates = [np.broadcast_to(one[0, ahead], last.shape) for one in self._calendar]
         was_holiday = np.broadcast_to(self._calendar[-1][0, origins], last.shape)
-        level = [*moving, *usual, last, dates[-1] * usual[2]]
+        level: list[npt.NDArray[np.floating]] = [*moving, *usual, last, dates[-1] * usual[2]]
         if scaled:
             level = [one / self.spread[sites, origins] for one in level]
         columns = [*level, *(column[sites, origins] for column in self._beside), *dates, was_holiday]
@@ -176,5 +176,3 @@ def _mean_of(values: Values, window: int) -> Values:
     first = np.maximum(last - window, 0)
     measured = count[last] - count[first]
     return np.where(measured > 0, (total[last] - total[first]) / np.maximum(measured, 1), np.nan)
-
-

@@ -28,7 +28,9 @@ CELLS = 200_000
 Backtests = Iterator[tuple[int, Values]]
 
 
-def ridge(hours: Hours, horizons: Sequence[int], *, refit_every: int = WEEK, first_fit: int = 2 * WEEK, seed: int = 7) -> Backtests:
+def ridge(
+    hours: Hours, horizons: Sequence[int], *, refit_every: int = WEEK, first_fit: int = 2 * WEEK, seed: int = 7
+) -> Backtests:
     """Ridge regression of the change from the last value, for each site by itself.
 
     Args:
@@ -92,7 +94,9 @@ def ridge_weights(products: Values, penalty: float = PENALTY) -> Values:
     mean = products[:, 0, 1:] / count
     spread = products[:, 1:, 1:] - count[..., None] * mean[:, :, None] * mean[:, None, :]
     width = np.sqrt(np.maximum(np.diagonal(spread, axis1=1, axis2=2), 0.0) / count)
-    width = np.where(width > 1e-9 * (1 + np.abs(mean)), width, np.inf)[:, :-1]  # a feature that is always the same tells nothing
+    width = np.where(width > 1e-9 * (1 + np.abs(mean)), width, np.inf)[
+        :, :-1
+    ]  # a feature that is always the same tells nothing
     inner = spread[:, :-1, :-1] / (width[:, :, None] * width[:, None, :])
     target = spread[:, :-1, -1] / width
     weights = np.linalg.solve(inner + penalty * np.eye(inner.shape[1]), target[..., None])[..., 0] / width
@@ -104,7 +108,9 @@ def boosting(
     hours: Hours, horizons: Sequence[int], *, refit_every: int = WEEK, first_fit: int = 2 * WEEK, seed: int = 7
 ) -> Backtests:
     """Gradient-boosted trees that learn the median of the change from the last value; arguments as of `ridge`."""
-    for horizon, (middle,) in boosted_quantiles(hours, horizons, (0.5,), refit_every=refit_every, first_fit=first_fit, seed=seed):
+    for horizon, (middle,) in boosted_quantiles(
+        hours, horizons, (0.5,), refit_every=refit_every, first_fit=first_fit, seed=seed
+    ):
         yield horizon, middle
 
 

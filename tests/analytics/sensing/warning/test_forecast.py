@@ -99,8 +99,7 @@ def test_what_the_weather_told_by_the_origin_is_learned(name):
     wind = rng.normal(0, 1, 8 * 168)
     values = 50 + np.concatenate([np.zeros(6), 10 * wind[:-6]]) + rng.normal(0, 1, len(wind))
     with_wind, without = (
-        np.abs(backtest(name, hours_of(values, START, known=known), 6) - values)[900:]
-        for known in ({"wind_speed": wind}, {})
+        np.abs(backtest(name, hours_of(values, START, known=known), 6) - values)[900:] for known in ({"wind_speed": wind}, {})
     )
     assert np.nanmean(with_wind) < 0.5 * np.nanmean(without)
 
