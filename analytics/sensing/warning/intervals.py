@@ -29,6 +29,10 @@ class Backtest:
     low: Values
     high: Values
 
+    def newest(self, rows: slice) -> Backtest:
+        """The same for some rows."""
+        return Backtest(self.horizon, self.forecasts[rows], self.low[rows], self.high[rows])
+
     def intervals(self, values: Values, method: str, *, alpha: float, floor: float | Values) -> Intervals:
         """Intervals of the forecasts, from errors known at each origin."""
         rate = 0.0 if method == "split" else RATE

@@ -32,6 +32,7 @@ class Transition:
         interval_start_at: Start of that step, UTC.
         from_level: Name of the level before.
         to_level: Name of the level after.
+        is_raise: Whether the level went up.
         threshold: What was reached (raised) or, less the hysteresis, fallen below (lowered).
         stations: Those of the district that reached it; of a lowering, those that were measured below.
         values: Each of its stations' value in this step; None where nothing was measured.
@@ -42,6 +43,7 @@ class Transition:
     interval_start_at: datetime
     from_level: str
     to_level: str
+    is_raise: bool
     threshold: float
     stations: tuple[str, ...]
     values: dict[str, float | None]
@@ -225,6 +227,7 @@ def _transition(
         at,
         names[before],
         names[after],
+        after > before,
         threshold,
         tuple(name for name, is_one in zip(stations, those, strict=True) if is_one),
         {n: (float(v) if np.isfinite(v) else None) for n, v in zip(stations, values, strict=True)},
