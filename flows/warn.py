@@ -1,4 +1,4 @@
-"""Early warning: hours of a district pass the machine of levels, a forecast goes on from them, and a person decides.
+"""Early warning: hours of a network pass the machine of levels, a forecast goes on from them, and a person decides.
 
 Nothing is sent anywhere: a change of level is a row of `warnings_queue` that somebody approves or rejects by name.
 """
@@ -6,154 +6,241 @@ Nothing is sent anywhere: a change of level is a row of `warnings_queue` that so
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from analytics.lake import TABLES, Connection, memory, open_lake
-from analytics.sensing.warning.conformal import adaptive
-from analytics.sensing.warning.forecast import WEEK, backtest, hours_of, version_of
-from analytics.sensing.warning.levels import NONE, EarlyWarningError, Levels, load_levels
+from analytics.sensing.footfall.calendar import holidays_of
+from analytics.sensing.warning.forecast import WEEK, hours_of, version_of
+from analytics.sensing.warning.intervals import backtests_with
+from analytics.sensing.warning.levels import NONE, EarlyWarningError, Level, Levels, Rule, load_levels
 from analytics.sensing.warning.machine import HOUR, Transition, Values, run_levels, step_values
 from analytics.sensing.warning.verify import verify
-from data_contracts.contract import load_contract
-from data_contracts.gate import check_file
+from experiments.pilot import PilotError, find_pilot, load_pilot
 from experiments.settings import Settings
+from flows.warn_hours import Network, read_network
 from flows.warnings_queue import Proposal, propose
 
 RECENT = timedelta(hours=24)
 """A change of level older than this, seen from the newest hour, is logged but not proposed."""
 HISTORY, REFIT = 26 * WEEK, 4 * WEEK
 """A forecast is learned from this many newest hours, and a learned model is fitted anew this often. [h]"""
-LONGEST = 24 * 366 * 20
-"""More hours than this are no district's series but a date gone wrong. [h]"""
+CALIBRATED = 10 * WEEK
+"""Intervals are made from the forecasts of this many newest hours. [h]"""
+JUDGED = 52 * WEEK
+"""Skill is judged over this many newest hours. [h]"""
+ALPHA = 0.1
 
 
 @dataclass(frozen=True)
-class District:
-    """The hours of a district's stations, without holes in time.
+class Outlook:
+    """How a network is looked ahead.
 
     Attributes:
-        name: Of the district.
-        stations: Names, one a column.
-        values: Shape `(hours, stations)`; NaN where nothing was measured.
-        start_at: Start of the first hour, UTC.
-        unit: Of the values.
+        model: A baseline or learned model.
+        horizon: How far to forecast. [h]
+        interval: Method of the intervals, see `analytics.sensing.warning.intervals.METHODS`.
+        timezone: IANA name of the local clock; None for the pilot's own, or UTC.
+        country: ISO 3166-1 code of the country whose holidays count; None for none.
+        subdivision: Its part, as the library `holidays` names it.
+        inputs: Other properties of the same sources that a learned model may use.
+        weather: Another pilot, or other files, that a learned model may use.
     """
 
-    name: str
-    stations: tuple[str, ...]
-    values: Values
-    start_at: datetime
-    unit: str
+    model: str = "persistence"
+    horizon: int = 24
+    interval: str = "adaptive"
+    timezone: str | None = None
+    country: str | None = None
+    subdivision: str | None = None
+    inputs: tuple[str, ...] = ()
+    weather: tuple[str, ...] = ()
 
 
 def warn(
-    sources: list[str],
+    sources: Sequence[str],
     settings: Settings,
     *,
     levels: str,
     observed: str,
-    model: str = "persistence",
-    horizon: int = 24,
-    timezone: str = "UTC",
+    outlook: Outlook | None = None,
+    until: datetime | None = None,
     is_verified: bool = False,
     now: datetime | None = None,
 ) -> dict[str, Any]:
-    """Judge a district's hours against declared levels, forecast, and propose what changed.
+    """Judge each site's hours, or each declared district's, against levels, forecast, and propose what changed.
 
     Args:
         sources: A pilot, or files of contract `hourly_readings`.
         settings: Where the lake is.
         levels: Built-in levels or a file.
         observed: Observed property.
-        model: A baseline or learned model.
-        horizon: How far to forecast. [h]
-        timezone: IANA name of the local clock.
-        is_verified: Add the table of skill of the model at its horizon.
+        outlook: How to look ahead.
+        until: Judge as at this instant, without any later hour; None for all that is there.
+        is_verified: Add the table of skill of the model.
         now: When the call is made.
 
     Returns:
         The document of `testbed warn --json`.
 
     Raises:
-        EarlyWarningError: Levels, property, unit or model do not fit, or there is nothing to judge.
+        EarlyWarningError: Levels, property, unit, model or clock do not fit, or there is nothing to judge.
+        SourceError: The country of the holidays is unknown.
         ContractError: A file cannot be read.
     """
+    ahead = outlook or Outlook()
     table = load_levels(levels)
     rule = table.rule_for(observed)
-    district = _district(sources, observed, settings)
-    if district.unit != rule.unit:
+    network = read_network(sources, observed, settings, inputs=ahead.inputs, weather=ahead.weather, until=until)
+    if network.unit != rule.unit:
         raise EarlyWarningError(
-            f"{district.name}: {observed} is in '{district.unit}'; expected '{rule.unit}' as in {table.id}; convert it first"
+            f"{network.name}: {observed} is in '{network.unit}'; expected '{rule.unit}' as in {table.id}; convert it first"
         )
-    ahead, lower, upper = _ahead(district, model, horizon, timezone)
-    steps, starts = step_values(district.values, rule, start_at=district.start_at, timezone=timezone)
-    log, states = run_levels(steps, rule, stations=district.stations, starts=starts)
-    whole, whole_starts = step_values(np.vstack([district.values, ahead]), rule, start_at=district.start_at, timezone=timezone)
-    to_come, _ = run_levels(whole, rule, stations=district.stations, starts=whole_starts)
-    to_come = [change for change in to_come if change.step >= len(steps)]
-    ends = district.start_at + len(district.values) * HOUR
-    version = version_of(model, refit_every=REFIT)
-    hours = [
-        {"station": s, "interval_start_at": (ends + i * HOUR).isoformat(), "value": _plain(ahead[i, k]),
-         "lower": _plain(lower[i, k]), "upper": _plain(upper[i, k])}
-        for k, s in enumerate(district.stations) for i in range(len(ahead))
-    ]  # fmt: skip
-    recent = [change for change in log if change.interval_start_at >= ends - RECENT]
-    made = [_proposal(district, table, observed, change, "observed", None) for change in recent]
-    made += [
-        _proposal(district, table, observed, change, "forecast", {"model": version, "hours": hours})
-        for change in to_come
-        if change.from_level == NONE or change.step == to_come[0].step
+    timezone = _timezone(ahead.timezone, network, settings)
+    free_days = _free_days(network, ahead, timezone)
+    districts = table.districts_of(network.stations)
+    forecast = _forecast(network, ahead, timezone, free_days)
+    steps, starts = step_values(network.values, rule, start_at=network.start_at, timezone=timezone)
+    log, states = run_levels(steps, rule, stations=network.stations, starts=starts, districts=districts)
+    whole = np.vstack([network.values, forecast[0]])
+    longer, longer_starts = step_values(whole, rule, start_at=network.start_at, timezone=timezone)
+    every, _ = run_levels(longer, rule, stations=network.stations, starts=longer_starts, districts=districts)
+    to_come = [change for change in every if change.step >= len(steps)]
+    version = version_of(ahead.model, refit_every=REFIT)
+    hours = _told_hours(network, forecast)
+    made = [
+        _proposal(network, table, observed, change, "observed", None)
+        for change in log
+        if change.interval_start_at >= network.ends_at - RECENT
     ]
+    foreseen = {change.district: change for change in reversed(to_come)}
+    for change in to_come:
+        if change.from_level == NONE or change == foreseen[change.district]:  # the first, and each that warns anew
+            own = [hour for hour in hours if hour["station"] in districts[change.district]]
+            told = {"model": version, "interval": ahead.interval, "made_at": network.ends_at.isoformat(), "hours": own}
+            made.append(_proposal(network, table, observed, change, "forecast", told))
     added = propose(settings, made, now or datetime.now(UTC))
     names = (NONE, *(level.name for level in rule.levels))
+    newest = states[-1] if len(states) else np.zeros(len(districts), dtype=np.int64)
     return {
-        "sources": sources,
-        "district": district.name,
-        "stations": list(district.stations),
+        "sources": list(sources),
+        "network": network.name,
+        "stations": list(network.stations),
+        "inputs": list(network.known),
         "observed_property": observed,
         "levels": table.id,
         "levels_version": table.version,
         "levels_verified": table.verified,
-        "hours": len(district.values),
-        "missing": int((~np.isfinite(district.values)).sum()),
-        "until": ends.isoformat(),
-        "level": names[int(states[-1])] if len(states) else NONE,
+        "timezone": timezone,
+        "holidays": len(free_days),
+        "hours": len(network.values),
+        "missing": int((~np.isfinite(network.values)).sum()),
+        "until": network.ends_at.isoformat(),
+        "level": names[int(newest.max(initial=0))],
+        "districts": [
+            {"district": name, "stations": list(inside), "level": names[int(level)]}
+            for (name, inside), level in zip(districts.items(), newest, strict=True)
+        ],
         "transitions": [_told(change) for change in log],
-        "forecast": {"model": version, "horizon_h": horizon, "hours": hours, "transitions": [_told(c) for c in to_come]},
-        "skill": _skill(district, rule.levels[0].threshold, model, horizon, timezone) if is_verified else [],
+        "forecast": {
+            "model": version,
+            "interval": ahead.interval,
+            "horizon_h": ahead.horizon,
+            "hours": hours,
+            "transitions": [_told(change) for change in to_come],
+        },
+        "skill": _skill(network, rule, ahead, timezone, free_days) if is_verified else [],
         "proposed": added,
     }
 
 
-def _ahead(district: District, model: str, horizon: int, timezone: str) -> tuple[Values, Values, Values]:
-    """Forecasts of the hours to come with intervals of 90 %, each of shape `(horizon, stations)`."""
-    found = np.full((3, horizon, len(district.stations)), np.nan)
-    for column in range(len(district.stations)):
-        known = district.values[-HISTORY:, column]
-        first_at = district.start_at + (len(district.values) - len(known)) * HOUR
-        series = hours_of(known, first_at, timezone=timezone).longer(horizon, timezone)
-        floor = 0.0 if np.nanmin(series.values, initial=0.0) >= 0 else -np.inf
-        for h in range(1, horizon + 1):
-            forecasts = backtest(model, series, h, refit_every=REFIT)
-            intervals = adaptive(forecasts, series.values, h, floor=floor)
-            hour = len(known) + h - 1
-            found[:, h - 1, column] = forecasts[hour], intervals.lower[hour], intervals.upper[hour]
-    return found[0], found[1], found[2]
+def _timezone(given: str | None, network: Network, settings: Settings) -> str:
+    """The clock that was given, else the pilot's own, else UTC."""
+    name = given or "UTC"
+    if given is None and network.pilot_id:
+        try:
+            name = load_pilot(find_pilot(network.pilot_id, settings.pilots)).timezone
+        except PilotError:
+            name = "UTC"  # its rows are in the lake, its file is not here
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise EarlyWarningError(
+            f"time zone '{name}' is unknown; expected an IANA name such as Europe/Brussels; correct --timezone"
+        ) from None
+    return name
 
 
-def _skill(district: District, threshold: float, model: str, horizon: int, timezone: str) -> list[dict[str, Any]]:
-    rows = []
-    for column, station in enumerate(district.stations):
-        series = hours_of(district.values[:, column], district.start_at, timezone=timezone)
-        for row in verify(series, threshold, models=[model], horizons=(horizon,)):
-            rows.append({"station": station, **_finite(row.__dict__ | {"intervals": row.intervals.__dict__})})
-    return rows
+def _free_days(network: Network, ahead: Outlook, timezone: str) -> frozenset[int]:
+    """Ordinals of the holidays among the days of the hours and those to come."""
+    if ahead.country is None:
+        return frozenset()
+    zone = ZoneInfo(timezone)
+    first: date = network.start_at.astimezone(zone).date()
+    last = (network.ends_at + ahead.horizon * HOUR).astimezone(zone).date()
+    return frozenset(day.toordinal() for day in holidays_of(ahead.country, ahead.subdivision, first, last))
+
+
+def _forecast(network: Network, ahead: Outlook, timezone: str, free_days: frozenset[int]) -> Values:
+    """Forecasts of the hours to come with intervals of 90 %, shape `(3, horizon, stations)`."""
+    first = max(len(network.values) - HISTORY, 0)
+    series = hours_of(
+        network.values[first:],
+        network.start_at + first * HOUR,
+        timezone=timezone,
+        free_days=free_days,
+        known={name: seen[first:] for name, seen in network.known.items()},
+    ).longer(ahead.horizon, timezone, free_days)
+    learned = max(2 * WEEK, len(series.values) - ahead.horizon - CALIBRATED)
+    calibrated = slice(max(len(series.values) - CALIBRATED, 0), None)
+    low = np.fmin.reduce(series.values, axis=0, initial=np.inf)
+    floor = np.where(low >= 0, 0.0, -np.inf)
+    found = np.full((3, ahead.horizon, len(network.stations)), np.nan)
+    horizons = range(1, ahead.horizon + 1)
+    backtests = backtests_with(ahead.interval, ahead.model, series, horizons, alpha=ALPHA, refit_every=REFIT, first_fit=learned)
+    for one in backtests:
+        intervals = one.newest(calibrated).intervals(series.values[calibrated], ahead.interval, alpha=ALPHA, floor=floor)
+        back = one.horizon - ahead.horizon - 1
+        found[:, one.horizon - 1] = one.forecasts[back], intervals.lower[back], intervals.upper[back]
+    return found
+
+
+def _skill(network: Network, rule: Rule, ahead: Outlook, timezone: str, free_days: frozenset[int]) -> list[dict[str, Any]]:
+    """The table of skill over the newest year, of the lowest level; a day's mean is judged as that of 24 hours."""
+    first = max(len(network.values) - JUDGED - HISTORY, 0)
+    series = hours_of(
+        network.values[first:],
+        network.start_at + first * HOUR,
+        timezone=timezone,
+        free_days=free_days,
+        known={name: seen[first:] for name, seen in network.known.items()},
+    )
+    rows = verify(
+        series,
+        _reached(rule.levels[0]),
+        models=[ahead.model],
+        horizons=sorted({h for h in (1, 6, 24, ahead.horizon) if h <= ahead.horizon}),
+        mean_over=24 if rule.step == "day" else rule.mean_over,
+        min_share=rule.min_share,
+        method=ahead.interval,
+        refit_every=REFIT,
+        first_fit=max(2 * WEEK, min(HISTORY, len(series.values) // 3)),
+    )
+    told = []
+    for row in rows:
+        sites = [{"station": name, **site} for name, site in zip(network.stations, row.sites, strict=True)]
+        named = {"level": rule.levels[0].name, "interval": ahead.interval if row.model == ahead.model else "adaptive"}
+        told.append(_finite(named | row.__dict__ | {"intervals": row.intervals.__dict__, "sites": sites}))
+    return told
+
+
+def _reached(level: Level) -> float:
+    """The least value that reaches a level."""
+    return level.at_least if level.at_least is not None else float(np.nextafter(level.threshold, np.inf))
 
 
 def _finite(value: Any) -> Any:
@@ -165,70 +252,29 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _district(sources: list[str], observed: str, settings: Settings) -> District:
-    files = [source for source in sources if Path(source).is_file()]
-    if files and len(files) < len(sources):
-        lost = next(source for source in sources if source not in files)
-        raise EarlyWarningError(f"{lost}: the file was not found; expected files, or one pilot; correct the path")
-    if files:
-        with memory() as connection:
-            connection.execute("CREATE TEMP TABLE hours (site_id VARCHAR, hour_at TIMESTAMPTZ, value DOUBLE, unit VARCHAR)")
-            for file in files:
-                check_file(connection, file, load_contract("hourly_readings"), accepted="accepted", quarantined="refused")
-                connection.execute(
-                    "INSERT INTO hours SELECT site_id, interval_start_at, value, unit FROM accepted "
-                    "WHERE observed_property = ?", [observed],
-                )  # fmt: skip
-            return _grid(connection, Path(files[0]).stem, observed)
-    if len(sources) != 1:
-        raise EarlyWarningError(f"{', '.join(sources)}: no files were found; expected files, or one pilot; correct them")
-    with open_lake(settings.catalog, settings.lake_files) as connection:
-        connection.execute(
-            "CREATE TEMP TABLE hours AS SELECT site_id, interval_start_at AS hour_at, crossings::DOUBLE AS value, "
-            "'count' AS unit FROM lake.counts_hourly WHERE pilot_id = ? AND road_user = ?", [sources[0], observed],
-        )  # fmt: skip
-        if "hourly_readings" in TABLES:
-            connection.execute(
-                "INSERT INTO hours SELECT site_id, interval_start_at, value, unit FROM lake.hourly_readings "
-                "WHERE pilot_id = ? AND observed_property = ?", [sources[0], observed],
-            )  # fmt: skip
-        return _grid(connection, sources[0], observed)
-
-
-def _grid(connection: Connection, name: str, observed: str) -> District:
-    """Rows of `hours` on a grid of whole hours; hours without a row are NaN."""
-    row = connection.execute(
-        "SELECT count(*), min(date_trunc('hour', hour_at)), max(date_trunc('hour', hour_at)), "
-        "list(DISTINCT unit ORDER BY unit), list(DISTINCT site_id ORDER BY site_id) FROM hours WHERE hour_at IS NOT NULL"
-    ).fetchone()
-    assert row is not None
-    rows, first, last, units, stations = row
-    if not rows:
-        raise EarlyWarningError(f"{name}: no hours of '{observed}' were found; expected a published pilot or files with them")
-    if len(units) > 1:
-        raise EarlyWarningError(f"{name}: '{observed}' comes in {', '.join(units)}; expected one unit; convert it first")
-    length = int((last - first) / HOUR) + 1
-    if length > LONGEST:
-        raise EarlyWarningError(
-            f"{name}: the hours reach from {first:%Y-%m-%d} to {last:%Y-%m-%d}; expected 20 years at most; correct the dates"
-        )
-    cells = connection.execute(
-        "SELECT date_diff('hour', ?, hour_at), list_position(?, site_id) - 1, avg(value ORDER BY value) FROM hours "
-        "WHERE hour_at IS NOT NULL GROUP BY ALL", [first, stations],
-    ).fetchnumpy()  # fmt: skip
-    step, station, value = (np.asarray(column) for column in cells.values())
-    values = np.full((length, len(stations)), np.nan)
-    values[step.astype(np.int64), station.astype(np.int64)] = value
-    return District(name, tuple(stations), values, first.astimezone(UTC), str(units[0]))
+def _told_hours(network: Network, forecast: Values) -> list[dict[str, Any]]:
+    ends = network.ends_at
+    return [
+        {"station": station, "interval_start_at": (ends + i * HOUR).isoformat(), "value": _plain(forecast[0, i, k]),
+         "lower": _plain(forecast[1, i, k]), "upper": _plain(forecast[2, i, k])}
+        for k, station in enumerate(network.stations) for i in range(forecast.shape[1])
+    ]  # fmt: skip
 
 
 def _proposal(
-    district: District, table: Levels, observed: str, change: Transition, based_on: str, forecast: dict[str, Any] | None
+    network: Network, table: Levels, observed: str, change: Transition, based_on: str, forecast: dict[str, Any] | None
 ) -> Proposal:
-    evidence = {**_told(change), "forecast": forecast, "levels_verified": table.verified, "source": table.source}
+    evidence = {
+        **_told(change),
+        "pilot_id": network.pilot_id,
+        "forecast": forecast,
+        "levels_verified": table.verified,
+        "source": table.source,
+    }
     return Proposal(
-        district.name, observed, table.id, table.version, change.from_level, change.to_level, based_on,
+        change.district, observed, table.id, table.version, change.from_level, change.to_level, based_on,
         change.interval_start_at, json.dumps(evidence, ensure_ascii=False, sort_keys=True, allow_nan=False),
+        network.pilot_id, change.is_raise,
     )  # fmt: skip
 
 

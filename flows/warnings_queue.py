@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,10 @@ PROPOSED, APPROVED, REJECTED = "proposed", "approved", "rejected"
 
 @dataclass(frozen=True)
 class Proposal:
-    """A change of level as the queue holds it; the evidence is a JSON document of data, forecast and model version."""
+    """A change of level as the queue holds it; the evidence is a JSON document of data, forecast and model version.
+
+    The pilot and whether the level went up stand in the evidence; they are here for the id.
+    """
 
     district: str
     observed_property: str
@@ -27,14 +30,25 @@ class Proposal:
     based_on: str
     interval_start_at: datetime
     evidence: str
+    pilot_id: str
+    is_raise: bool
 
     @property
     def warning_id(self) -> str:
-        """The same change is the same warning; of forecasts, one a level and day, however often they are made."""
+        """The same change is the same warning; of forecasts, one a level, direction and day, however often they are made."""
         at = self.interval_start_at.astimezone(UTC)
-        when = f"{at:%Y-%m-%d}" if self.based_on == "forecast" else at.isoformat()
-        told = (*astuple(self)[:7], when)
-        return hashlib.sha256("\n".join(map(str, told)).encode()).hexdigest()[:12]
+        told = [self.pilot_id, self.district, self.observed_property, self.levels, self.levels_version, self.based_on]
+        if self.based_on == "forecast":
+            told += [self.to_level, str(self.is_raise), f"{at:%Y-%m-%d}"]
+        else:
+            told += [self.from_level, self.to_level, at.isoformat()]
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """Its columns of the queue, from the id to when it was decided, but for when it was proposed."""
+        return (self.warning_id, self.district, self.observed_property, self.levels, self.levels_version, self.from_level,
+                self.to_level, self.based_on, self.interval_start_at, self.evidence, PROPOSED)  # fmt: skip
 
 
 def propose(settings: Settings, proposals: list[Proposal], now: datetime) -> list[str]:
@@ -50,11 +64,15 @@ def propose(settings: Settings, proposals: list[Proposal], now: datetime) -> lis
         def work() -> list[str]:
             with transaction(connection):
                 known = {row[0] for row in connection.execute("SELECT warning_id FROM lake.warnings_queue").fetchall()}
-                fresh = {one.warning_id: one for one in proposals if one.warning_id not in known}
-                for warning_id, one in fresh.items():
+                fresh = dict[str, Proposal]()
+                for one in proposals:
+                    if one.warning_id not in known:
+                        fresh.setdefault(one.warning_id, one)
+                if fresh:
+                    line = f"({', '.join('?' * 12)}, NULL, NULL, NULL)"
                     connection.execute(
-                        f"INSERT INTO lake.warnings_queue VALUES ({', '.join('?' * 12)}, NULL, NULL, NULL)",
-                        [warning_id, *astuple(one), PROPOSED, now],
+                        f"INSERT INTO lake.warnings_queue VALUES {', '.join([line] * len(fresh))}",
+                        [cell for one in fresh.values() for cell in (*one.row, now)],
                     )
             return list(fresh)
 
@@ -65,7 +83,9 @@ def queue(settings: Settings, status: str | None = None) -> list[dict[str, Any]]
     """The warnings of the queue, newest first, of one status or all."""
     with open_lake(settings.catalog, settings.lake_files) as connection:
         found = connection.execute(
-            "SELECT * FROM lake.warnings_queue WHERE ? IS NULL OR status = ? ORDER BY interval_start_at DESC, warning_id",
+            # two calls at the same moment may both put a warning in; a decision on it is one on both
+            "FROM (SELECT DISTINCT ON (warning_id) * FROM lake.warnings_queue WHERE ? IS NULL OR status = ? "
+            "ORDER BY warning_id, proposed_at) ORDER BY interval_start_at DESC, district, warning_id",
             [status, status],
         )
         names = [column[0] for column in found.description or ()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -15,22 +17,35 @@ commands = typer.Typer()
 @commands.command()
 def warn(
     sources: Annotated[list[str], typer.Argument(metavar="PILOT|FILE…", help="A pilot, or files of hourly_readings.")],
-    levels: Annotated[str, typer.Option(help="Built-in levels, or a YAML file.")] = "uk_daqi",
+    levels: Annotated[str, typer.Option(help="Built-in levels, or a YAML file; the file may declare districts.")] = "uk_daqi",
     observed: Annotated[
         str, typer.Option("--property", help="Observed property; of a pilot that counts, its road user.")
     ] = "pm25",
     model: Annotated[str, typer.Option(help="A baseline such as persistence, or ridge or boosting.")] = "persistence",
     horizon: Annotated[int, typer.Option(min=1, max=168, help="Hours to forecast.")] = 24,
-    timezone: Annotated[str, typer.Option(help="IANA name of the local clock.")] = "UTC",
-    is_verified: Annotated[bool, typer.Option("--skill", help="Add the model's skill against persistence.")] = False,
+    interval: Annotated[str, typer.Option(help="Intervals: split, adaptive, or cqr (quantiles).")] = "adaptive",
+    inputs: Annotated[str, typer.Option(metavar="NAME,…", help="Other properties of the same sources to learn from.")] = "",
+    weather: Annotated[
+        list[str] | None, typer.Option(metavar="PILOT|FILE", help="Other hourly readings to learn from.")
+    ] = None,
+    country: Annotated[str | None, typer.Option(metavar="CODE", help="Whose holidays count, such as NZ.")] = None,
+    subdivision: Annotated[str | None, typer.Option(metavar="CODE", help="Its part, such as AUK.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA name of the local clock; the pilot's own if left out.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="INSTANT", help="Judge as at this instant, without later hours.")] = None,
+    is_verified: Annotated[bool, typer.Option("--verify", help="Add the model's skill against persistence.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Judge a district's hours against declared levels and propose warnings; a person decides on them."""
+    """Judge each site's hours against declared levels and propose warnings; a person decides on them."""
     settings = settings_of_run()
+    from flows.warn import Outlook
     from flows.warn import warn as work
 
+    outlook = Outlook(
+        model, horizon, interval, timezone, country, subdivision, tuple(name for name in inputs.split(",") if name),
+        tuple(weather or ()),
+    )  # fmt: skip
     document = work(
-        sources, settings, levels=levels, observed=observed, model=model, horizon=horizon, timezone=timezone,
+        sources, settings, levels=levels, observed=observed, outlook=outlook, until=_instant(until),
         is_verified=is_verified,
     )  # fmt: skip
     put(document, as_json, _show)
@@ -47,8 +62,6 @@ def warnings(
 ) -> int:
     """List the queue of warnings, or decide on one."""
     settings = settings_of_run()
-    from datetime import UTC, datetime
-
     from analytics.sensing.warning.levels import EarlyWarningError
     from flows.warnings_queue import decide, queue
 
@@ -62,26 +75,68 @@ def warnings(
     return FINE
 
 
+def _instant(text: str | None) -> datetime | None:
+    """An instant with its offset from UTC, as `--until` gives it."""
+    if text is None:
+        return None
+    with suppress(ValueError):
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is not None:
+            return at
+    from analytics.sensing.warning.levels import EarlyWarningError
+
+    raise EarlyWarningError(
+        f"--until is '{text}'; expected an instant with its offset from UTC, such as 2025-03-19T06:00:00+00:00; correct it"
+    )
+
+
 def _show(document: dict[str, Any]) -> None:
     said = "" if document["levels_verified"] else " (not verified against the original)"
-    print(f"{document['district']}, {document['observed_property']}: level {document['level']} at {document['until']}")
+    raised = [f"{one['district']} {one['level']}" for one in document["districts"] if one["level"] != "none"]
+    print(f"{document['network']}, {document['observed_property']}: level {document['level']} at {document['until']}; ", end="")
+    print(f"{len(raised)} of {len(document['districts'])} raised{': ' if raised else ''}{', '.join(raised)}")
     print(f"levels {document['levels']} {document['levels_version']}{said}; {document['hours']:,} hours, ", end="")
     print(f"{document['missing']:,} values missing; forecast by {document['forecast']['model']}\n")
     changes = [("observed", c) for c in document["transitions"]] + [
         ("forecast", c) for c in document["forecast"]["transitions"]
     ]
     show.table(
-        ["at", "from", "to", "based on", "stations"],
-        [[c["interval_start_at"], c["from_level"], c["to_level"], basis, ", ".join(c["stations"])] for basis, c in changes],
+        ["at", "district", "from", "to", "based on", "stations"],
+        [
+            [c["interval_start_at"], c["district"], c["from_level"], c["to_level"], basis, ", ".join(c["stations"])]
+            for basis, c in changes
+        ],
     )
-    for row in document["skill"]:
-        print(
-            f"{row['station']}, {row['model']} at {row['horizon_h']} h: MAE {row['mae']:.2f}, events {row['events']}, ", end=""
-        )
-        print(f"skill against persistence {row['mae_skill'][0]:.2f}, CSI {row['scores']['csi'][0]}")
+    if document["skill"]:
+        _show_skill(document["skill"])
     print(
         f"\nproposed: {', '.join(document['proposed']) or 'nothing new'}; decide with 'testbed warnings --approve ID --by NAME'"
     )
+
+
+def _show_skill(rows: list[dict[str, Any]]) -> None:
+    first = rows[0]
+    print(
+        f"\nskill for level {first['level']}, over {first['hours']:,} hours of all sites, {first['events']:,} of them ", end=""
+    )
+    print(f"events in {first['episodes']} episodes; in brackets, 95 % intervals from blocks of days\n")
+    names = ["h", "model", "MAE", "MAE skill", "POD", "FAR (ratio)", "CSI", "lead h", "Brier", "Brier skill", "90 % coverage"]
+    show.table(
+        names,
+        [
+            [
+                str(row["horizon_h"]), row["model"], f"{row['mae']:.2f}",
+                *(_scored(one) for one in (row["mae_skill"], *(row["scores"][key] for key in ("pod", "far_ratio", "csi")))),
+                *(_scored(row[key]) for key in ("lead_h", "brier", "brier_skill", "coverage")),
+            ]
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def _scored(given: list[float | None]) -> str:
+    middle, low, high = ("-" if one is None else f"{one:.2f}" for one in given)
+    return middle if low == "-" else f"{middle} ({low} to {high})"
 
 
 def _list(document: dict[str, Any]) -> None:

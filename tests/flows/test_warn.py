@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+import yaml
 
-from analytics.sensing.warning.levels import EarlyWarningError
+from analytics.sensing.warning.levels import EarlyWarningError, load_levels
 from experiments.settings import load_settings
 from flows import warnings_queue
-from flows.warn import warn
+from flows.warn import Outlook, warn
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 NOW = datetime(2026, 3, 20, tzinfo=UTC)
@@ -31,6 +32,14 @@ def write_air(path, *, hours=420, smoke=10, level=60.0, seed=1):
     return str(path)
 
 
+def levels_of(folder, **districts):
+    """UK DAQI with districts, in a file."""
+    told = load_levels("uk_daqi").model_dump(mode="json", exclude_none=True)
+    file = folder / "mine.yaml"
+    file.write_text(yaml.safe_dump({**told, "districts": districts}))
+    return str(file)
+
+
 @pytest.fixture
 def settings(tmp_path):
     return load_settings({"TESTBED_HOME": str(tmp_path / "home")})
@@ -38,7 +47,8 @@ def settings(tmp_path):
 
 def test_a_warning_is_proposed_once_and_decided_once_by_name(tmp_path, settings):
     file = write_air(tmp_path / "air.csv")
-    given = {"levels": "uk_daqi", "observed": "pm25", "model": "persistence", "horizon": 12, "now": NOW}
+    given = {"levels": levels_of(tmp_path, town=["mill_lane", "oak_road"]), "observed": "pm25", "now": NOW}
+    given["outlook"] = Outlook(horizon=12)
     found = warn([file], settings, **given)
     json.dumps(found, allow_nan=False)
     assert (found["missing"], found["stations"]) == (2, ["mill_lane", "oak_road"])
@@ -65,7 +75,7 @@ def test_a_warning_is_proposed_once_and_decided_once_by_name(tmp_path, settings)
 
 def test_quiet_air_proposes_nothing_and_skill_is_told(tmp_path, settings):
     file = write_air(tmp_path / "air.csv", hours=460, smoke=0)
-    given = {"levels": "uk_daqi", "observed": "pm25", "model": "climatology", "horizon": 6, "is_verified": True}
+    given = {"levels": "uk_daqi", "observed": "pm25", "outlook": Outlook("climatology", 6), "is_verified": True}
     found = warn([file], settings, **given)
     json.dumps(found, allow_nan=False)
     assert found["level"] == "none" and found["transitions"] == [] and found["proposed"] == []
@@ -80,12 +90,17 @@ def test_quiet_air_proposes_nothing_and_skill_is_told(tmp_path, settings):
         ({"observed": "no2"}, "no hours of 'no2'"),
         ({"observed": "pm1"}, "has no levels; expected one of pm25"),
         ({"levels": "nowhere"}, "were not found"),
-        ({"model": "oracle"}, "is unknown; expected one of persistence"),
+        ({"outlook": Outlook("oracle", 1)}, "is unknown; expected one of persistence"),
+        ({"outlook": Outlook(interval="magic")}, "interval 'magic' is unknown; expected one of split"),
+        ({"outlook": Outlook(timezone="Mars/Olympus")}, "time zone 'Mars/Olympus' is unknown"),
+        ({"outlook": Outlook(country="XX")}, "holidays of 'XX'"),
+        ({"outlook": Outlook(inputs=("wind_speed",))}, "no hours of 'wind_speed' were found; expected one of none"),
+        ({"outlook": Outlook(weather=("nowhere",))}, "no hours"),
     ],
 )
 def test_what_does_not_fit_is_one_line(tmp_path, settings, change, said):
-    given = {"levels": "uk_daqi", "observed": "pm25", "model": "persistence", "horizon": 1}
-    with pytest.raises(EarlyWarningError, match=said):
+    given = {"levels": "uk_daqi", "observed": "pm25", "outlook": Outlook(horizon=1)}
+    with pytest.raises(ValueError, match=said):
         warn([write_air(tmp_path / "air.csv", hours=60)], settings, **{**given, **change})
     with pytest.raises(EarlyWarningError, match="no hours of 'pm25'"):
         warn(["no_such_pilot"], settings, **given)

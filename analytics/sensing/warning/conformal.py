@@ -9,7 +9,6 @@ Source:
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,10 +35,9 @@ def conformal_quantile(scores: npt.ArrayLike, alpha: float) -> float:
         >>> conformal_quantile([3, 1, 2, 4, 5, 6, 7, 8, 9], 0.1)
         9.0
     """
-    ordered = np.asarray(scores, dtype=np.float64)
     _share(alpha)
-    rank = int(np.ceil(round((len(ordered) + 1) * (1 - alpha), 9)))
-    return float(np.partition(ordered, rank - 1)[rank - 1]) if rank <= len(ordered) else float("inf")
+    ordered = np.sort(np.asarray(scores, dtype=np.float64))
+    return float(_reach(ordered, np.asarray(len(ordered)), np.asarray([alpha]))[0])
 
 
 def cqr_scores(lower: npt.ArrayLike, upper: npt.ArrayLike, values: npt.ArrayLike) -> Values:
@@ -53,8 +51,8 @@ class Intervals:
     """Intervals of a backtest; NaN where there was no forecast or nothing to learn from.
 
     Attributes:
-        lower: Shape `(n,)`.
-        upper: Shape `(n,)`; infinite where the method could not bound it.
+        lower: Shape `(n,)` or `(n, sites)`.
+        upper: The same shape; infinite where the method could not bound it.
         alpha: The share of misses that was asked for.
     """
 
@@ -64,7 +62,7 @@ class Intervals:
 
 
 def adaptive(
-    forecasts: Values,
+    forecasts: Values | tuple[Values, Values],
     values: Values,
     horizon: int,
     *,
@@ -72,66 +70,102 @@ def adaptive(
     rate: float = RATE,
     window: int = 672,
     fewest: int = 50,
-    floor: float = -np.inf,
+    floor: float | Values = -np.inf,
+    every: int = 24,
 ) -> Intervals:
-    """Intervals of a rolling origin from the errors that were known at each origin.
+    """Intervals of a rolling origin from the errors that were known at each origin; each site by itself, all at once.
 
     Args:
-        forecasts: From `backtest`, shape `(n,)`.
-        values: What was measured, shape `(n,)`; NaN where nothing was: the level then stays as it is.
+        forecasts: From `backtest`, shape `(n,)` or `(n, sites)`; or forecasts of the lower and the upper quantile, which are
+            then moved out or in by what their misses ask for (CQR).
+        values: What was measured, the same shape; NaN where nothing was: the level then stays as it is.
         horizon: Hours from the origin to the hour forecast. [h]
         alpha: Share of misses that is allowed.
         rate: Step of the adaptive level; 0 for split conformal on a rolling window.
-        window: Newest errors that count.
+        window: Newest hours whose errors count. [h]
         fewest: Errors that must be known before the first interval.
-        floor: What no value lies below, such as 0 for counts.
+        floor: What no value lies below, such as 0 for counts; of all, or of each site.
+        every: Hours after which the errors are put in order anew; in between they are as old as that. [h]
 
     Returns:
         The intervals.
     """
     _share(alpha)
-    errors: deque[float] = deque(maxlen=window)
-    lower, upper = np.full(len(values), np.nan), np.full(len(values), np.nan)
-    level = alpha
-    for t in range(len(values)):
-        past = t - horizon
-        if past >= 0 and np.isfinite(forecasts[past]) and np.isfinite(values[past]):
-            if np.isfinite(lower[past]) or np.isinf(upper[past]):
-                level += rate * (alpha - float(not lower[past] <= values[past] <= upper[past]))
-            errors.append(abs(values[past] - forecasts[past]))
-        if np.isfinite(forecasts[t]) and len(errors) >= fewest:
-            reach = np.inf if level <= 0 else 0.0  # a level at or beyond 0 or 1 asks for everything or nothing
-            if 0 < level < 1:
-                reach = conformal_quantile(list(errors), level)
-            lower[t], upper[t] = max(forecasts[t] - reach, floor), forecasts[t] + reach
+    low, high = forecasts if isinstance(forecasts, tuple) else (forecasts, forecasts)
+    low, high = np.minimum(low, high), np.maximum(low, high)
+    scores = cqr_scores(low, high, values)
+    lower, upper = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
+    level = np.full(values.shape[1:], alpha)
+    for first in range(0, len(values), every):
+        known = max(first - horizon + 1, 0)
+        ordered = np.sort(scores[max(known - window, 0) : known], axis=0)  # NaN come last
+        count = np.isfinite(ordered).sum(axis=0)
+        # within `horizon` hours nothing is known of the intervals made meanwhile: all of their levels can be told at once
+        for start in range(first, min(first + every, len(values)), min(every, horizon)):
+            rows = slice(start, min(start + min(every, horizon), first + every, len(values)))
+            levels = level + rate * np.cumsum(_surprise(lower, upper, values, rows, horizon, alpha), axis=0)
+            reach = _reach(ordered, count, levels)
+            is_made = np.isfinite(high[rows]) & (count >= fewest)
+            lower[rows] = np.where(is_made, np.maximum(low[rows] - reach, floor), np.nan)
+            upper[rows] = np.where(is_made, np.maximum(high[rows] + reach, floor), np.nan)
+            level = levels[-1]
     return Intervals(lower, upper, alpha)
 
 
+def _surprise(lower: Values, upper: Values, values: Values, rows: slice, horizon: int, alpha: float) -> Values:
+    """`alpha` less whether the interval of the newest hour that each row's origin knows was missed; 0 where there was none."""
+    found = np.zeros((rows.stop - rows.start, *values.shape[1:]))
+    begin = max(horizon - rows.start, 0)
+    past = slice(rows.start + begin - horizon, rows.stop - horizon)
+    if begin < len(found):
+        is_judged = np.isfinite(values[past]) & ~np.isnan(upper[past])
+        is_missed = ~((lower[past] <= values[past]) & (values[past] <= upper[past]))
+        found[begin:] = np.where(is_judged, alpha - is_missed, 0.0)
+    return found
+
+
+def _reach(ordered: Values, count: npt.NDArray[np.int64], levels: Values) -> Values:
+    """Conformal quantiles at some levels, of scores in order with NaN at the end; a level of 0 or less asks for everything."""
+    rank = np.ceil(np.round((count + 1) * (1 - levels), 9)).astype(np.int64)
+    if not len(ordered):
+        return np.full(levels.shape, np.inf)
+    found = np.take_along_axis(ordered, np.clip(rank - 1, 0, len(ordered) - 1), axis=0)
+    return np.where((levels <= 0) | (rank > count), np.inf, np.where(levels >= 1, 0.0, found))
+
+
 def exceedance(
-    forecasts: Values, values: Values, horizon: int, *, threshold: float, window: int = 672, fewest: int = 50
+    forecasts: Values,
+    values: Values,
+    horizon: int,
+    *,
+    threshold: float,
+    window: int = 672,
+    fewest: int = 50,
+    every: int = 24,
 ) -> Values:
     """Probability that a value reaches a threshold, from a forecast and its errors known at the origin.
 
     Args:
-        forecasts: From `backtest`, shape `(n,)`.
-        values: What was measured, shape `(n,)`.
+        forecasts: From `backtest`, shape `(n,)` or `(n, sites)`.
+        values: What was measured, the same shape.
         horizon: Hours from the origin to the hour forecast. [h]
         threshold: What an event is at or above.
-        window: Newest errors that count.
+        window: Newest hours whose errors count. [h]
         fewest: Errors that must be known.
+        every: Hours after which the errors are looked up anew. [h]
 
     Returns:
-        Probabilities, never quite 0 or 1, NaN where there are none, shape `(n,)`.
+        Probabilities, never quite 0 or 1, NaN where there are none, the same shape.
     """
-    errors: deque[float] = deque(maxlen=window)
-    found = np.full(len(values), np.nan)
-    for t in range(len(values)):
-        past = t - horizon
-        if past >= 0 and np.isfinite(forecasts[past]) and np.isfinite(values[past]):
-            errors.append(values[past] - forecasts[past])
-        if np.isfinite(forecasts[t]) and len(errors) >= fewest:
-            over = int((np.fromiter(errors, dtype=np.float64) >= threshold - forecasts[t]).sum())
-            found[t] = (over + 0.5) / (len(errors) + 1)
+    errors = values - forecasts
+    found = np.full(values.shape, np.nan)
+    for first in range(0, len(values), every):
+        known = max(first - horizon + 1, 0)
+        seen = errors[max(known - window, 0) : known]
+        count = np.isfinite(seen).sum(axis=0)
+        for t in range(first, min(first + every, len(values))):
+            over = (seen >= threshold - forecasts[t]).sum(axis=0)
+            found[t] = np.where(np.isfinite(forecasts[t]) & (count >= fewest), (over + 0.5) / (count + 1), np.nan)
     return found
 
 
@@ -161,8 +195,8 @@ def judge_intervals(intervals: Intervals, values: Values, groups: npt.ArrayLike 
 
     Args:
         intervals: From `adaptive`.
-        values: What was measured, shape `(n,)`.
-        groups: A label for each value, shape `(n,)`.
+        values: What was measured, shape of the intervals.
+        groups: A label for each value, the same shape.
 
     Raises:
         EarlyWarningError: There is nothing to judge.

@@ -7,7 +7,7 @@ longer than `silent_after` steps no longer keeps a level up; a district that is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -27,19 +27,23 @@ class Transition:
     """A level that changed, with the values that changed it.
 
     Attributes:
+        district: What was judged: a declared district, or a site of its own.
         step: Number of the step whose value decided.
         interval_start_at: Start of that step, UTC.
         from_level: Name of the level before.
         to_level: Name of the level after.
+        is_raise: Whether the level went up.
         threshold: What was reached (raised) or, less the hysteresis, fallen below (lowered).
-        stations: Those that reached it; of a lowering, those that were measured below.
-        values: Each station's value in this step; None where nothing was measured.
+        stations: Those of the district that reached it; of a lowering, those that were measured below.
+        values: Each of its stations' value in this step; None where nothing was measured.
     """
 
+    district: str
     step: int
     interval_start_at: datetime
     from_level: str
     to_level: str
+    is_raise: bool
     threshold: float
     stations: tuple[str, ...]
     values: dict[str, float | None]
@@ -71,10 +75,18 @@ def step_values(hourly: Values, rule: Rule, *, start_at: datetime, timezone: str
         return _days(hourly, rule, starts, timezone)
     if rule.mean_over == 1:
         return hourly.copy(), starts
-    window = rule.mean_over
-    padded = np.vstack([np.full((window - 1, hourly.shape[1]), np.nan), hourly])
-    seen = np.lib.stride_tricks.sliding_window_view(padded, window, axis=0)
-    return _mean(seen, window, rule.min_share), starts
+    return running_means(hourly, rule.mean_over, rule.min_share), starts
+
+
+def running_means(hourly: Values, hours: int, min_share: float) -> Values:
+    """Means of so many hours up to each, shape of `hourly`; NaN where less than `min_share` of them was measured."""
+    is_seen = np.isfinite(hourly)
+    plain = np.where(is_seen, hourly, 0.0)
+    total, measured = np.zeros(hourly.shape), np.zeros(hourly.shape, dtype=np.int64)
+    for back in range(min(hours, len(hourly))):  # sums of their own: a running sum would carry its rounding along
+        total[back:] += plain[: len(hourly) - back]
+        measured[back:] += is_seen[: len(hourly) - back]
+    return np.where(measured >= min_share * hours, total / np.maximum(measured, 1), np.nan)
 
 
 def _days(hourly: Values, rule: Rule, starts: list[datetime], timezone: str) -> tuple[Values, list[datetime]]:
@@ -101,71 +113,107 @@ def _mean(seen: Values, of: int, min_share: float) -> Values:
 
 
 def run_levels(
-    values: Values, rule: Rule, *, stations: Sequence[str], starts: Sequence[datetime]
+    values: Values,
+    rule: Rule,
+    *,
+    stations: Sequence[str],
+    starts: Sequence[datetime],
+    districts: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[list[Transition], Counts]:
-    """Pass steps through the machine, from no warning on.
+    """Pass steps through the machines, one for each district, from no warning on.
 
     Args:
         values: From `step_values`, shape `(steps, stations)`.
         rule: The rule.
         stations: Names, one a column.
         starts: Start of each step.
+        districts: Name -> its stations; None for one district of them all.
 
     Returns:
-        Every transition in order, and the level after each step, 0 for none, shape `(steps,)`.
+        Every transition in order of time, then of district, and the level of each district after each step, 0 for none,
+        shape `(steps, districts)`.
 
     Raises:
-        EarlyWarningError: The district has fewer stations than the rule asks for.
+        EarlyWarningError: A district has fewer stations than the rule asks for, or one that is not there.
     """
-    if len(stations) < rule.stations:
-        raise EarlyWarningError(
-            f"the rule for '{rule.observed_property}' asks for {rule.stations} stations, the district has {len(stations)}; "
-            "expected at least as many; name more stations or lower the rule's number"
-        )
-    raised = np.array([_raised(values, level, rule.stations) for level in rule.levels])
-    clear = np.array([_run(_clear(values, level, rule)) for level in rule.levels])
-    since = np.full(len(rule.levels), np.iinfo(np.int64).max // 2)
-    log, state, states = list[Transition](), 0, np.zeros(len(values), dtype=np.int64)
-    for step in range(len(values)):
-        held = raised[:, step]
-        reached = int(np.flatnonzero(held)[-1]) + 1 if held.any() else 0
-        since += 1
-        since[:reached] = 0
-        kept = [k for k in range(1, state + 1) if clear[k - 1, step] < rule.lower_after or since[k - 1] < rule.keep_at_least]
-        after = max(reached, kept[-1] if kept else 0)
-        if after != state:
-            log.append(_transition(step, state, after, rule, values[step], stations, starts[step]))
-        state = states[step] = after
+    named = {"": stations} if districts is None else districts
+    place = {station: column for column, station in enumerate(stations)}
+    members = [[_place(place, name, station) for station in inside] for name, inside in named.items()]
+    for name, inside in zip(named, members, strict=True):
+        if len(inside) < rule.stations:
+            raise EarlyWarningError(
+                f"{name or 'the district'}: the rule for '{rule.observed_property}' asks for {rule.stations} stations, the "
+                f"district has {len(inside)}; expected at least as many; declare districts of more stations in the levels' "
+                "file, or lower the rule's number"
+            )
+    states = _states(values, rule, members)
+    before = np.vstack([np.zeros((1, len(members)), dtype=np.int64), states[:-1]])
+    names = list(named)
+    log = [
+        _transition(names[d], int(step), (int(before[step, d]), int(states[step, d])), rule, values[step, members[d]],
+                    [stations[column] for column in members[d]], starts[step])
+        for step, d in np.argwhere(states != before)
+    ]  # fmt: skip
     return log, states
+
+
+def _place(place: Mapping[str, int], district: str, station: str) -> int:
+    if station not in place:
+        raise EarlyWarningError(
+            f"{district}: station '{station}' has no hours; expected one of {', '.join(place)}; correct the district"
+        )
+    return place[station]
+
+
+def _states(values: Values, rule: Rule, members: Sequence[Sequence[int]]) -> Counts:
+    """The level of every district after each step, shape `(steps, districts)`; all districts take a step at once."""
+    raised = np.array([_of_districts(_lasting(values, level), members) >= rule.stations for level in rule.levels])
+    is_dark = _of_districts(np.isfinite(values), members) == 0
+    clear = np.array([_run((_of_districts(_may_be_up(values, level, rule), members) < rule.stations) & ~is_dark)
+                      for level in rule.levels])  # fmt: skip
+    rank = np.arange(1, len(rule.levels) + 1)[:, None]
+    since = np.full((len(rule.levels), len(members)), np.iinfo(np.int64).max // 2)
+    state, states = np.zeros(len(members), dtype=np.int64), np.zeros((len(values), len(members)), dtype=np.int64)
+    reached = (raised * rank[:, None]).max(axis=0)
+    for step in range(len(values)):
+        since = np.where(rank <= reached[step], 0, since + 1)
+        is_kept = (rank <= state) & ((clear[:, step] < rule.lower_after) | (since < rule.keep_at_least))
+        state = states[step] = np.maximum(reached[step], (is_kept * rank).max(axis=0))
+    return states
+
+
+def _of_districts(true: npt.NDArray[np.bool_], members: Sequence[Sequence[int]]) -> Counts:
+    """At how many stations of each district something holds, shape `(steps, districts)`."""
+    columns = np.concatenate([np.asarray(inside, dtype=np.int64) for inside in members])
+    first = np.cumsum([0, *(len(inside) for inside in members)])[:-1]
+    return np.add.reduceat(true[:, columns].astype(np.int64), first, axis=1)
 
 
 def _reached(values: Values, level: Level) -> npt.NDArray[np.bool_]:
     return values >= level.at_least if level.at_least is not None else values > level.threshold
 
 
-def _raised(values: Values, level: Level, stations: int) -> npt.NDArray[np.bool_]:
-    """Steps at which enough stations have each reached a level so many times in a row; NaN reaches nothing."""
-    runs = np.stack([_run(column) for column in _reached(values, level).T], axis=1)
-    return np.asarray((runs >= level.raise_after).sum(axis=1) >= stations)
+def _lasting(values: Values, level: Level) -> npt.NDArray[np.bool_]:
+    """Steps at which a station has reached a level so many times in a row; NaN reaches nothing."""
+    return _run(_reached(values, level)) >= level.raise_after
 
 
-def _clear(values: Values, level: Level, rule: Rule) -> npt.NDArray[np.bool_]:
-    """Steps at which too few stations lie at or above the lower threshold, or could without our knowing."""
+def _may_be_up(values: Values, level: Level, rule: Rule) -> npt.NDArray[np.bool_]:
+    """Steps at which a station lies at or above the lower threshold, or could without our knowing."""
     missing = ~np.isfinite(values)
-    silent = np.stack([_run(column) for column in missing.T], axis=1) > rule.silent_after
-    up = values >= level.threshold * (1 - rule.hysteresis)
-    return np.asarray(((up | (missing & ~silent)).sum(axis=1) < rule.stations) & ~missing.all(axis=1))
+    return (values >= level.threshold * (1 - rule.hysteresis)) | (missing & (_run(missing) <= rule.silent_after))
 
 
 def _run(true: npt.NDArray[np.bool_]) -> Counts:
     """How many steps in a row have been true, up to each step."""
-    steps = np.arange(1, len(true) + 1)
-    return steps - np.maximum.accumulate(np.where(true, 0, steps))
+    steps = np.arange(1, len(true) + 1)[:, None]
+    return steps - np.maximum.accumulate(np.where(true, 0, steps), axis=0)
 
 
 def _transition(
-    step: int, before: int, after: int, rule: Rule, values: Values, stations: Sequence[str], at: datetime
+    district: str, step: int, change: tuple[int, int], rule: Rule, values: Values, stations: Sequence[str], at: datetime
 ) -> Transition:
+    before, after = change
     names = (NONE, *(level.name for level in rule.levels))
     level = rule.levels[max(before, after) - 1]
     if after > before:
@@ -174,10 +222,12 @@ def _transition(
         threshold = level.threshold * (1 - rule.hysteresis)
         those = values < threshold
     return Transition(
+        district,
         step,
         at,
         names[before],
         names[after],
+        after > before,
         threshold,
         tuple(name for name, is_one in zip(stations, those, strict=True) if is_one),
         {n: (float(v) if np.isfinite(v) else None) for n, v in zip(stations, values, strict=True)},

@@ -1,16 +1,16 @@
 """How good warnings are: contingency scores, Brier, lead time, and errors against baselines, each with an interval.
 
-Hours of one episode are not independent, so intervals come from a bootstrap whose blocks each hold one episode with half of
-the quiet time on either side. `wilson` is for rates whose cases are independent.
+Hours of one day, days of one episode and sites of one network are not independent, so intervals come from a moving-block
+bootstrap of whole days with all their sites. `wilson` is for rates whose cases are independent.
 
 Source:
     Jolliffe and Stephenson, Forecast Verification, 2nd ed., chapters 3 and 7; Ferro and Stephenson 2011 (SEDI);
-    Wilson 1927; Hyndman and Koehler 2006 (MASE).
+    Wilson 1927; Hyndman and Koehler 2006 (MASE); Künsch 1989 (moving blocks).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +21,8 @@ from analytics.sensing.warning.levels import EarlyWarningError
 
 Values = npt.NDArray[np.float64]
 Truths = npt.NDArray[np.bool_]
-Score = Callable[[npt.NDArray[np.int64]], float]
-"""A score of some hours, by their numbers."""
+Score = Callable[[Values], Values]
+"""A score from sums over some days, shape `(..., parts)` to `(...)`."""
 FEWEST_EPISODES = 5
 """With fewer episodes an interval of a bootstrap says little; none is given."""
 
@@ -50,28 +50,43 @@ class Contingency:
             >>> round(Contingency(82, 38, 23, 222).scores()["csi"], 3)
             0.573
         """
-        h, f, m, c = (float(n) for n in (self.hits, self.false_alarms, self.misses, self.correct_negatives))
-        pod, pofd = _over(h, h + m), _over(f, f + c)
-        return {
-            "pod": pod,
-            "far_ratio": _over(f, h + f),
-            "pofd": pofd,
-            "csi": _over(h, h + m + f),
-            "bias": _over(h + f, h + m),
-            "hss": _over(2 * (h * c - f * m), (h + m) * (m + c) + (h + f) * (f + c)),
-            "sedi": _sedi(pod, pofd),
-        }
+        counts = np.array([self.hits, self.false_alarms, self.misses, self.correct_negatives], dtype=np.float64)
+        return {name: float(score) for name, score in alert_scores(counts).items()}
 
 
-def _over(part: float, whole: float) -> float:
-    return part / whole if whole else float("nan")
+def alert_scores(counts: Values) -> dict[str, Values]:
+    """Scores of many contingency tables at once, as `Contingency.scores` has them.
+
+    Args:
+        counts: Hits, false alarms, misses, correct negatives, shape `(..., 4)`.
+
+    Returns:
+        Name -> scores, NaN where not defined, shape `(...)`.
+    """
+    h, f, m, c = np.moveaxis(counts, -1, 0)
+    pod, pofd = over(h, h + m), over(f, f + c)
+    return {
+        "pod": pod,
+        "far_ratio": over(f, h + f),
+        "pofd": pofd,
+        "csi": over(h, h + m + f),
+        "bias": over(h + f, h + m),
+        "hss": over(2 * (h * c - f * m), (h + m) * (m + c) + (h + f) * (f + c)),
+        "sedi": _sedi(pod, pofd),
+    }
 
 
-def _sedi(pod: float, pofd: float) -> float:
-    if not (0 < pod < 1 and 0 < pofd < 1):
-        return float("nan")
-    f, h, not_f, not_h = np.log(pofd), np.log(pod), np.log(1 - pofd), np.log(1 - pod)
-    return float((f - h - not_f + not_h) / (f + h + not_f + not_h))
+def over(part: npt.ArrayLike, whole: npt.ArrayLike) -> Values:
+    """One over the other; NaN over 0."""
+    below = np.asarray(whole, dtype=np.float64)
+    return np.where(below != 0, part / np.where(below != 0, below, 1.0), np.nan)
+
+
+def _sedi(pod: Values, pofd: Values) -> Values:
+    is_defined = (pod > 0) & (pod < 1) & (pofd > 0) & (pofd < 1)
+    hit, false = np.where(is_defined, pod, 0.5), np.where(is_defined, pofd, 0.5)
+    f, h, not_f, not_h = np.log(false), np.log(hit), np.log(1 - false), np.log(1 - hit)
+    return np.where(is_defined, over(f - h - not_f + not_h, f + h + not_f + not_h), np.nan)
 
 
 def contingency(alerts: Truths, events: Truths) -> Contingency:
@@ -97,33 +112,36 @@ def brier(probabilities: Values, events: Truths) -> float:
 
 def brier_skill(probabilities: Values, events: Truths, reference: Values) -> float:
     """1 less Brier score over that of a reference, such as the climatological frequency known then."""
-    return 1 - _over(brier(probabilities, events), brier(reference, events))
+    return float(1 - over(brier(probabilities, events), brier(reference, events)))
 
 
 def mae_skill(values: Values, forecasts: Values, reference: Values) -> float:
     """1 less mean absolute error over that of a reference, over the hours where all three are there."""
     use = np.isfinite(values) & np.isfinite(forecasts) & np.isfinite(reference)
-    return 1 - _over(float(np.abs(values - forecasts)[use].sum()), float(np.abs(values - reference)[use].sum()))
+    return float(1 - over(np.abs(values - forecasts)[use].sum(), np.abs(values - reference)[use].sum()))
 
 
 def mase(values: Values, forecasts: Values, in_sample: Values, season: int = 24) -> float:
     """Mean absolute error over that of the seasonal-naive forecast in the sample before, `(m,)`, at a season of hours."""
     scale = np.nanmean(np.abs(in_sample[season:] - in_sample[:-season]))
-    return _over(float(np.nanmean(np.abs(values - forecasts))), float(scale))
+    return float(over(np.nanmean(np.abs(values - forecasts)), scale))
 
 
-def lead_times(events: Truths, alerts: dict[int, Truths]) -> list[int]:
+def lead_times(events: Truths, alerts: dict[int, Truths]) -> tuple[Truths, npt.NDArray[np.int64]]:
     """Hours from the first alert for each event's beginning to it; 0 for an event that no alert foresaw.
 
     Args:
-        events: Whether each hour is an event, shape `(n,)`.
-        alerts: Horizon -> whether the forecast made so many hours before spoke of an event, each of shape `(n,)`.
+        events: Whether each hour is an event, shape `(n,)` or `(n, sites)`.
+        alerts: Horizon -> whether the forecast made so many hours before spoke of an event, each of the same shape.
 
     Returns:
-        One number for each event. [h]
+        Where events begin, and the lead there, both of the same shape. [h]
     """
-    begins = np.flatnonzero(events & ~np.concatenate([[False], events[:-1]]))
-    return [max((h for h, said in alerts.items() if said[t] and t >= h), default=0) for t in begins]
+    begins = events & ~np.concatenate([np.zeros_like(events[:1]), events[:-1]])
+    lead = np.zeros(events.shape, dtype=np.int64)
+    for horizon in sorted(alerts):
+        lead[horizon:] = np.where(alerts[horizon][horizon:], horizon, lead[horizon:])
+    return begins, np.where(begins, lead, 0)
 
 
 def wilson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -155,58 +173,75 @@ def episodes(events: Truths, *, gap: int = 12) -> npt.NDArray[np.int64]:
 
 
 def bootstrap(
-    score: Score,
-    blocks: npt.NDArray[np.int64],
+    days: Values,
+    scores: Sequence[Score],
     *,
     draws: int = 1000,
     level: float = 0.95,
     seed: int = 7,
-) -> tuple[float, float]:
-    """Percentile interval of a score, by drawing whole blocks with replacement.
+) -> list[tuple[float, float]]:
+    """Percentile intervals of scores by a moving-block bootstrap: blocks of days in a row are drawn with replacement.
 
     Args:
-        score: Takes the numbers of the drawn hours, some more than once.
-        blocks: From `episodes`, shape `(n,)`.
+        days: Sums of each day, in order of time, shape `(days, parts)`.
+        scores: Each takes sums of shape `(draws, parts)`.
         draws: Samples.
-        level: Of the interval.
+        level: Of the intervals.
         seed: Of the draw.
 
     Returns:
-        Lower and upper end; NaN where there are fewer than `FEWEST_EPISODES` blocks or the score is mostly undefined.
+        Lower and upper end of each score; NaN where it is mostly undefined, or with fewer than `FEWEST_EPISODES` blocks. A
+        block has as many days as the cube root of their number, at least three.
     """
-    places = [np.flatnonzero(blocks == block) for block in np.unique(blocks)]
-    if len(places) < FEWEST_EPISODES:
+    length = max(3, int(np.ceil(len(days) ** (1 / 3))))
+    blocks = len(days) // length
+    if blocks < FEWEST_EPISODES:
+        return [(float("nan"), float("nan"))] * len(scores)
+    total = np.concatenate([np.zeros((1, days.shape[1])), np.cumsum(days, axis=0)])
+    first = np.random.default_rng(seed).integers(0, len(days) - length + 1, (draws, blocks))
+    drawn = (total[first + length] - total[first]).sum(axis=1)
+    return [_percentiles(score(drawn), level) for score in scores]
+
+
+def _percentiles(found: Values, level: float) -> tuple[float, float]:
+    is_there = np.isfinite(found)
+    if is_there.mean() < 0.5:
         return float("nan"), float("nan")
-    rng = np.random.default_rng(seed)
-    drawn = [score(np.concatenate([places[i] for i in rng.integers(0, len(places), len(places))])) for _ in range(draws)]
-    found = np.array([one for one in drawn if np.isfinite(one)])
-    if len(found) < draws / 2:
-        return float("nan"), float("nan")
-    low, high = np.quantile(found, [0.5 - level / 2, 0.5 + level / 2])
+    low, high = np.quantile(found[is_there], [0.5 - level / 2, 0.5 + level / 2])
     return float(low), float(high)
 
 
+GRID = np.linspace(0.05, 0.95, 19)
+"""Thresholds of probability from which that of alerts is chosen."""
+
+
 def tuned_alerts(probabilities: Values, events: Truths, horizon: int, *, every: int = 168) -> Truths:
-    """Alerts where a probability reaches the threshold that had the best CSI in what was known at the origin.
+    """Alerts where a probability reaches the threshold that had the best CSI, over all sites, in what the origin knows.
 
     Args:
-        probabilities: From `exceedance`, NaN where there is none, shape `(n,)`.
-        events: What came, shape `(n,)`; unknown hours must be False and have no probability.
+        probabilities: From `exceedance`, NaN where there is none, shape `(n,)` or `(n, sites)`.
+        events: What came, the same shape; unknown hours must be False and have no probability.
         horizon: Hours from the origin to the hour forecast. [h]
         every: Hours after which the threshold is chosen anew. [h]
 
     Returns:
-        Whether there is an alert, shape `(n,)`; until ten events are known the threshold is one half.
+        Whether there is an alert, the same shape; until ten events are known the threshold is one half.
     """
-    found = np.zeros(len(events), dtype=np.bool_)
-    grid = np.linspace(0.05, 0.95, 19)
+    reached = np.searchsorted(GRID, probabilities, side="right")  # so many thresholds; NaN would reach them all
+    is_there = np.isfinite(probabilities)
+    found = np.zeros(events.shape, dtype=np.bool_)
+    came, quiet = np.zeros(len(GRID) + 1), np.zeros(len(GRID) + 1)
+    learned = 0
     for first in range(0, len(events), every):
-        known = np.arange(max(first - horizon + 1, 0))
-        known = known[np.isfinite(probabilities[known])]
+        known = max(first - horizon + 1, 0)
+        rows = slice(learned, known)
+        for total, which in ((came, events[rows]), (quiet, ~events[rows])):
+            total += np.bincount(reached[rows][which & is_there[rows]], minlength=len(total))
+        learned = known
         best = 0.5
-        if int(events[known].sum()) >= 10:
-            reached = [contingency(probabilities[known] >= p, events[known]).scores()["csi"] for p in grid]
-            best = float(grid[int(np.nanargmax(reached))])
+        if came.sum() >= 10:
+            hits, false = (one[::-1].cumsum()[::-1][1:] for one in (came, quiet))
+            best = float(GRID[int(np.nanargmax(over(hits, came.sum() + false)))])
         block = slice(first, first + every)
         found[block] = np.nan_to_num(probabilities[block], nan=-1.0) >= best
     return found

@@ -6,6 +6,8 @@ nothing about a declaration is hidden in code.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
@@ -91,7 +93,10 @@ class Rule(BaseModel):
 
 
 class Levels(BaseModel):
-    """A table of levels as it was published, with the rules by which this test bed declares them."""
+    """A table of levels as it was published, with the rules by which this test bed declares them.
+
+    A city's own file may name `districts`: sites whose levels are judged together. Any other site is judged by itself.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -103,6 +108,34 @@ class Levels(BaseModel):
     source: str
     note: str = ""
     rules: tuple[Rule, ...] = Field(min_length=1)
+    districts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_district_each(self) -> Levels:
+        for name, sites in self.districts.items():
+            if not sites or len(set(sites)) < len(sites):
+                raise ValueError(f"district '{name}' has sites {list(sites)}; expected one or more, each once")
+        often = Counter(site for sites in self.districts.values() for site in sites)
+        if twice := [site for site, count in often.items() if count > 1]:
+            raise ValueError(f"site '{twice[0]}' is in several districts; expected one")
+        return self
+
+    def districts_of(self, sites: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """What is judged as one: declared districts, as far as their sites are there, and every other site by itself.
+
+        Raises:
+            EarlyWarningError: A site that belongs to no district bears the name of one.
+        """
+        there = set(sites)
+        found = {name: tuple(site for site in inside if site in there) for name, inside in self.districts.items()}
+        taken = {site for inside in found.values() for site in inside}
+        declared = {name: inside for name, inside in found.items() if inside}
+        alone = {site: (site,) for site in sites if site not in taken}
+        if both := sorted(alone.keys() & declared.keys()):
+            raise EarlyWarningError(
+                f"{self.id}: '{both[0]}' is a site and a district; expected different names; rename the district"
+            )
+        return declared | alone
 
     def rule_for(self, observed_property: str) -> Rule:
         """The rule of an observed property.

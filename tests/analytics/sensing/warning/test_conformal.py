@@ -76,5 +76,44 @@ def test_the_report_by_hand_and_by_group():
 
 def test_counts_stay_above_zero_and_too_few_errors_give_no_interval():
     values = np.abs(np.random.default_rng(5).normal(2, 2, 300))
-    found = adaptive(np.full(300, 2.0), values, 1, floor=0.0)
+    found = adaptive(np.full(300, 2.0), values, 1, floor=0.0, every=1)
     assert np.isnan(found.lower[:50]).all() and (found.lower[51:] >= 0).all()
+
+
+@pytest.mark.parametrize("horizon", [1, 7, 30])
+def test_sites_at_once_are_each_alone_and_errors_a_day_old_do_not_matter(horizon):
+    rng = np.random.default_rng(6)
+    values = rng.normal(0, [1, 5], (900, 2))
+    values[rng.random((900, 2)) < 0.1] = np.nan
+    forecasts = rng.normal(0, 1, (900, 2))
+    both = adaptive(forecasts, values, horizon)
+    chances = exceedance(forecasts, values, horizon, threshold=2)
+    for site in range(2):
+        alone = adaptive(forecasts[:, site], values[:, site], horizon)
+        np.testing.assert_array_equal(both.upper[:, site], alone.upper)
+        np.testing.assert_array_equal(chances[:, site], exceedance(forecasts[:, site], values[:, site], horizon, threshold=2))
+    fresh, stale = (judge_intervals(adaptive(forecasts, values, horizon, every=n), values) for n in (1, 24))
+    assert abs(fresh.coverage - stale.coverage) < 0.01 and stale.mean_width == pytest.approx(fresh.mean_width, rel=0.02)
+
+
+def test_the_level_follows_the_misses_as_its_authors_say():
+    # by hand: a miss lowers the level by rate * 0.9, a hit raises it by rate * 0.1, and what it asks for is the next score
+    values = np.concatenate([np.arange(1.0, 101.0), [200, 200, 0]])
+    found = adaptive(np.zeros(103), values, 1, alpha=0.1, rate=0.05, window=1000, fewest=100, every=1)
+    assert found.upper[100] == 91  # ceil(101 * 0.9)
+    assert found.upper[101] == 97  # level 0.055: ceil(102 * 0.945), of 1 to 100 and 200
+    assert found.upper[102] == 200  # level 0.01: ceil(103 * 0.99) = 102 of 102
+
+
+def test_cqr_moves_quantiles_out_until_they_hold_what_they_promise():
+    rng = np.random.default_rng(7)
+    spread = np.where(np.arange(6000) % 2, 1.0, 6.0)
+    values = rng.normal(0, spread)
+    narrow = (-1.4 * spread, 1.4 * spread)
+    cqr = judge_intervals(adaptive(narrow, values, 3, rate=0.0), values, (spread > 1).astype(str))
+    plain = judge_intervals(adaptive(np.zeros(6000), values, 3, rate=0.0), values, (spread > 1).astype(str))
+    assert abs(cqr.coverage - 0.9) < 0.015 and abs(plain.coverage - 0.9) < 0.015
+    assert cqr.winkler < plain.winkler  # it knows when the errors are large
+    assert max(cqr.by_group.values()) - min(cqr.by_group.values()) < max(plain.by_group.values()) - min(plain.by_group.values())
+    too_wide = judge_intervals(adaptive((-9 * spread, 9 * spread), values, 3, rate=0.0), values)
+    assert abs(too_wide.coverage - 0.9) < 0.015

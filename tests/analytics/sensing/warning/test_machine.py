@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.sensing.warning.levels import EarlyWarningError, Level, Rule, built_in, load_levels
+from analytics.sensing.warning.levels import EarlyWarningError, Level, Levels, Rule, built_in, load_levels
 from analytics.sensing.warning.machine import run_levels, step_values
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -24,7 +24,8 @@ def rule(**changes) -> Rule:
 def run(rows, given_rule):
     values = np.array(rows, dtype=float).reshape(len(rows), -1)
     starts = [START + timedelta(hours=i) for i in range(len(values))]
-    return run_levels(values, given_rule, stations=[f"s{i}" for i in range(values.shape[1])], starts=starts)
+    log, states = run_levels(values, given_rule, stations=[f"s{i}" for i in range(values.shape[1])], starts=starts)
+    return log, states[:, 0]
 
 
 @pytest.mark.parametrize("name", sorted(built_in()))
@@ -125,6 +126,33 @@ def test_it_never_chatters_and_replays_to_the_same_log(rows, shape):
 def test_the_past_of_the_log_does_not_depend_on_the_future(rows, shape, cut):
     made = rule(levels=LADDER, **shape)
     assert run(rows[:cut], made)[0] == [t for t in run(rows, made)[0] if t.step < cut]
+
+
+@settings(deadline=None, max_examples=40)
+@given(SERIES.filter(bool), SHAPES)
+def test_districts_at_once_are_judged_as_each_alone(rows, shape):
+    made = rule(levels=LADDER, **shape)
+    values = np.array(rows, dtype=float)
+    names, starts = [f"s{i}" for i in range(values.shape[1])], [START + timedelta(hours=i) for i in range(len(values))]
+    districts = {"all": names[::-1]} | {name: [name] for name in names}
+    log, states = run_levels(values, made, stations=names, starts=starts, districts=districts)
+    assert [t.step for t in log] == sorted(t.step for t in log)
+    for column, (district, inside) in enumerate(districts.items()):
+        own = values[:, [names.index(name) for name in inside]]
+        alone, level = run_levels(own, made, stations=inside, starts=starts, districts={district: inside})
+        assert states[:, column].tolist() == level[:, 0].tolist() and [t for t in log if t.district == district] == alone
+
+
+def test_districts_are_declared_once_and_all_other_sites_stand_alone():
+    told = load_levels("uk_daqi").model_dump() | {"districts": {"centre": ["a", "b"], "far": ["x"]}}
+    assert Levels.model_validate(told).districts_of(["b", "c", "a"]) == {"centre": ("a", "b"), "c": ("c",)}
+    with pytest.raises(EarlyWarningError, match="'centre' is a site and a district"):
+        Levels.model_validate(told).districts_of(["a", "centre"])
+    for wrong, said in (({"one": ["a"], "two": ["a"]}, "several districts"), ({"one": []}, "one or more")):
+        with pytest.raises(ValueError, match=said):
+            Levels.model_validate({**told, "districts": wrong})
+    with pytest.raises(EarlyWarningError, match="station 'b' has no hours"):
+        run_levels(np.ones((1, 1)), rule(), stations=["a"], starts=[START], districts={"centre": ["b"]})
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,11 @@ def test_brier_and_errors_by_hand():
 def test_lead_time_is_from_the_first_alert():
     events = np.array([0, 0, 0, 1, 1, 0, 0, 1], dtype=bool)
     said = {1: events.copy(), 3: np.array([0, 0, 0, 1, 0, 0, 0, 0], dtype=bool)}
-    assert skill.lead_times(events, said) == [3, 1]
-    assert skill.lead_times(events, {}) == [0, 0]
+    begins, leads = skill.lead_times(events, said)
+    assert np.flatnonzero(begins).tolist() == [3, 7] and leads[begins].tolist() == [3, 1]
+    assert skill.lead_times(events, {})[1].tolist() == [0] * 8
+    both = skill.lead_times(np.stack([events, ~events], axis=1), {h: np.stack([a, a], axis=1) for h, a in said.items()})
+    assert both[1][:, 0].tolist() == leads.tolist() and both[0][:, 1].tolist() == [True] + [False] * 4 + [True] + [False] * 2
 
 
 def test_wilson_agrees_with_the_published_interval():
@@ -74,20 +77,26 @@ def test_no_block_cuts_an_episode(flags, gap):
         assert (blocks[a] == blocks[b]) == (b - a <= gap)
 
 
-def test_the_bootstrap_is_wider_where_hours_hang_together_and_repeats_itself():
+def test_the_bootstrap_is_wider_where_days_hang_together_and_repeats_itself():
     rng = np.random.default_rng(1)
-    events = np.repeat(rng.random(60) < 0.3, 24)
-    alerts = events ^ np.repeat(rng.random(60) < 0.2, 24)
+    table = rng.poisson(6, (400, 4)).astype(float)
+    weeks = np.repeat(rng.poisson(6, (57, 4)).astype(float), 7, axis=0)
 
-    def csi(at):
-        return skill.contingency(alerts[at], events[at]).scores()["csi"]
+    def csi(sums):
+        return skill.alert_scores(sums)["csi"]
 
-    blocks = skill.episodes(events)
-    low, high = skill.bootstrap(csi, blocks, draws=200)
-    assert (low, high) == skill.bootstrap(csi, blocks, draws=200)
-    single = skill.bootstrap(csi, np.arange(len(events)), draws=200)
-    assert low < csi(np.arange(len(events))) < high and high - low > 2 * (single[1] - single[0])
-    assert all(map(math.isnan, skill.bootstrap(csi, np.zeros(len(events), dtype=np.int64), draws=10)))
+    found = {name: skill.bootstrap(days, [csi], draws=400) for name, days in (("alone", table), ("weeks", weeks))}
+    assert found["alone"] == skill.bootstrap(table, [csi], draws=400)
+    (low, high), (from_, to) = found["alone"][0], found["weeks"][0]
+    assert low < csi(table.sum(axis=0)) < high and to - from_ > 1.5 * (high - low)
+    # the interval of independent days is that of the ratio's standard error (delta method)
+    hits, rest = table[:, 0], table[:, 1:3].sum(axis=1)
+    ratio = hits.sum() / (hits + rest).sum()
+    error = np.std(hits - ratio * (hits + rest)) / np.sqrt(400) / (hits + rest).mean()
+    assert (high - low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.2)
+    assert all(map(math.isnan, skill.bootstrap(table[:14], [csi], draws=10)[0]))
+    undefined = skill.bootstrap(np.zeros((100, 4)), [csi], draws=10)[0]
+    assert all(map(math.isnan, undefined))
 
 
 def test_alert_thresholds_are_tuned_on_the_past_alone():
