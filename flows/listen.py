@@ -250,7 +250,8 @@ def _gate() -> Iterator[Callable[[Batch], tuple[pa.Table, pa.Table, int]]]:
             query, again = "SELECT * FROM unread", 0
             if batch.rows[0]:
                 check(connection, "read", contract, accepted="accepted", quarantined="quarantined", copied=False)
-                query += " UNION ALL BY NAME SELECT source_row, rules, reasons, row::VARCHAR AS row FROM quarantined WHERE rules <> ['duplicate']"
+                query += " UNION ALL BY NAME SELECT source_row, rules, reasons, row::VARCHAR AS row FROM quarantined "
+                query += "WHERE rules <> ['duplicate']"
                 again = connection.execute("SELECT count(*) FROM quarantined WHERE rules = ['duplicate']").fetchall()[0][0]
             accepted = connection.execute(
                 "SELECT a.*, to_timestamp(c.received_at) AS received_at "
