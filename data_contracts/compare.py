@@ -173,4 +173,6 @@ def _custom(name: str, old: Any, new: Any) -> Iterator[Change]:
         producer, consumer = new == "open", old == "open"
     elif plain == "extra_columns":
         producer = old == "dropped"
+    elif plain == "tolerance_percent":
+        producer, consumer = float(new or 0) < float(old or 0), float(new or 0) > float(old or 0)
     yield from both(f"property '{name}'", f"was {said(old)}, is {said(new)}", producer=producer, consumer=consumer)

@@ -91,8 +91,8 @@ def check(
     """Judge a table by a contract.
 
     A row that breaks any rule about rows is quarantined, whatever the rule's tolerance; the tolerance decides only whether
-    the rule, and with it the table, has failed. Of rows with the same key the first is kept. A column may come under its
-    `physicalName`; it then goes on under its `name`.
+    the rule, and with it the table, has failed. Of rows with the same key the first that breaks no other rule of its own is
+    kept. A column may come under its `physicalName`; it then goes on under its `name`.
 
     Args:
         connection: Connection that sees the table.

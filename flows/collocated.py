@@ -150,7 +150,9 @@ def _read(
             rows = alone.execute("FROM judged").to_arrow_table()
         key = f"{side}: {Path(file).name}"
         found.digests[key], found.rows[key], found.refused[key] = file_digest(Path(file)), report.rows, report.quarantined
-        found.reasons[key] = [f"{rule.rule}: {rule.reason}" for rule in report.rules if rule.status == "failed"]
+        found.reasons[key] = [
+            f"{rule.rule}: {rule.reason}" for rule in report.rules if rule.failed_rows or rule.status == "failed"
+        ]
         connection.register("one_file", rows)
         into = f"INSERT INTO {side} BY NAME" if number else f"CREATE TEMP TABLE {side} AS"
         connection.execute(f"{into} SELECT * FROM one_file")

@@ -19,6 +19,7 @@ from typing import Any
 from analytics import ANALYTICS, FOLLOWERS
 from analytics.lake import memory
 from analytics.sensing.formats import READERS
+from analytics.sensing.known import flag_unknown
 from analytics.video.sources.folders import folder_digest
 from data_contracts.contract import ContractError, contracts
 from data_contracts.standard.faults import suggest
@@ -182,6 +183,8 @@ def receive(
     def build(folder: Path) -> None:
         with memory() as connection:
             READERS[str(model.reader)](connection, source["location"], table="read", **arguments)
+            if str(model.raw_contract) == "sensor_readings":
+                flag_unknown(connection, "read", source["location"])
             judge_table(connection, "read", str(model.raw_contract), folder, repairs, now=now, others=others)
 
     return str(kept(Path(cache_folder), key, build))

@@ -223,7 +223,8 @@ def listen(
         def batches() -> Iterator[None]:
             while messages := spool.read(BATCH_MESSAGES):
                 heard.messages += len(messages)
-                accepted, refused = judge(parser.batch(messages))
+                accepted, refused, again = judge(parser.batch(messages))
+                heard.duplicates += again
                 for rules in refused.column("rules").to_pylist():
                     heard.refused[rules[0]] = heard.refused.get(rules[0], 0) + 1
                 connection.register("batch_accepted", accepted).register("batch_refused", refused)
@@ -287,8 +288,8 @@ def _note(event: dict[str, Any], heard: Heard, progress: Progress, *, was_here: 
 
 
 @contextmanager
-def _gate() -> Iterator[Callable[[Batch], tuple[pa.Table, pa.Table]]]:
-    """The gate for one batch after another: accepted readings and refused rows."""
+def _gate() -> Iterator[Callable[[Batch], tuple[pa.Table, pa.Table, int]]]:
+    """The gate for one batch after another: accepted readings, refused rows, and how many came again in the same batch."""
     from data_contracts.gate import check
 
     contract = load_contract(CONTRACT)
@@ -296,23 +297,25 @@ def _gate() -> Iterator[Callable[[Batch], tuple[pa.Table, pa.Table]]]:
         shut_in(connection)
         connection.execute(f"CREATE TEMP TABLE nothing ({_ACCEPTED})")
 
-        def judge(batch: Batch) -> tuple[pa.Table, pa.Table]:
+        def judge(batch: Batch) -> tuple[pa.Table, pa.Table, int]:
             unread = [(row, [rule], [reason], came) for row, rule, reason, came in batch.refused]
             rows = [dict(zip(_REFUSED.names, one, strict=True)) for one in unread]
             connection.register("unread", pa.Table.from_pylist(rows, schema=_REFUSED))
             connection.register("read", batch.table())
             connection.register("came", pa.table([batch.rows[0], batch.received_at], schema=_CAME))
-            query = "SELECT * FROM unread"
+            query, again = "SELECT * FROM unread", 0
             if batch.rows[0]:
                 check(connection, "read", contract, accepted="accepted", quarantined="quarantined", copied=False)
-                query += " UNION ALL BY NAME SELECT source_row, rules, reasons, row::VARCHAR AS row FROM quarantined"
+                query += " UNION ALL BY NAME SELECT source_row, rules, reasons, row::VARCHAR AS row FROM quarantined "
+                query += "WHERE rules <> ['duplicate']"
+                again = connection.execute("SELECT count(*) FROM quarantined WHERE rules = ['duplicate']").fetchall()[0][0]
             accepted = connection.execute(
                 "SELECT a.*, to_timestamp(c.received_at) AS received_at "
                 f"FROM {'accepted' if batch.rows[0] else 'nothing'} a JOIN came c USING (source_row)"
             ).to_arrow_table()
             judged_by = f"'{contract.dataset}' AS contract, '{contract.version}' AS version"
             refused = connection.execute(f"SELECT {judged_by}, * FROM ({query}) ORDER BY source_row").to_arrow_table()
-            return accepted, refused
+            return accepted, refused, int(again)
 
         yield judge
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from analytics.lake import Connection, memory, open_lake, retry, transaction
+from analytics.sensing.known import reflagged
 from data_contracts.contract import ContractError, load_contract
 from data_contracts.rows.files import read_file
 from data_contracts.rows.readmit import Repair, judge_repairs
@@ -85,6 +86,9 @@ def readmit(name: str, path: Path, settings: Settings) -> dict[str, Any]:
     """
     pilot = load_pilot(find_pilot(name, settings.pilots)).id
     rows = _read(path)
+    for row in rows:
+        if row["contract"] == "sensor_readings" and {"flags", "observed_property", "unit"} <= set(row):
+            row["flags"] = reflagged(row["flags"], row["observed_property"], row["unit"])
     with open_lake(settings.catalog, settings.lake_files) as connection:
         originals = _originals(connection, pilot)
         faults, found = [], []

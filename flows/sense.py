@@ -16,9 +16,11 @@ from analytics.sensing.footfall.hours import count_footfall
 from analytics.sensing.formats import READERS
 from analytics.sensing.formats.recognise import recognise
 from analytics.sensing.judge import judge_readings
+from analytics.sensing.known import flag_unknown
 from analytics.sensing.quality.faults import find_faults
 from analytics.sensing.quality.order import TESTS
 from analytics.sensing.readings import SourceError
+from analytics.sensing.together import bring_together, order_by_time
 from analytics.sensing.units import properties, property_of
 from data_contracts.contract import load_contract
 from data_contracts.gate import CheckReport, check
@@ -39,6 +41,8 @@ OUTAGES = {
     "not_measured": "the sensor was not measuring",
 }
 """Findings that mean that nothing was measured, with what they mean."""
+REFUSED = {"duplicate": "duplicate", "conflict": "conflict", "known_unit": "unknown_unit", "known_property": "unknown_property"}
+"""Rules of contract `sensor_readings` that the summary counts by themselves, and as what."""
 OUTAGE = timedelta(hours=12)
 """An outage is at least so long."""
 
@@ -98,19 +102,23 @@ def sense_files(
     if read_as not in ("auto", *READERS):
         raise SourceError(f"format '{read_as}' is unknown; expected auto or one of {', '.join(READERS)}; correct --format")
     found = Sensed(now or datetime.now(UTC), Rows(figures or Figures()))
-    for file in files:
+    readings: dict[str, tuple[str, dict[str, Any]]] = {}
+    for file in dict.fromkeys(files):
         if not Path(file).is_file():
             raise SourceError(f"{file}: the file was not found; expected a file of readings; correct the path")
         reader = recognise(file) if read_as == "auto" else read_as
         found.formats.append(reader)
         arguments = reader_params_of(reader, reader_params or {}, timezone)
+        if reader != HOURLY_COUNTERS:
+            readings[file] = reader, arguments
+            continue
         with memory() as connection:
             READERS[reader](connection, file, table="read", **arguments)
             shut_in(connection)
-            if reader == HOURLY_COUNTERS:
-                _sense_counters(connection, file, observed, found, timezone or "UTC", day_starts_at_hour)
-            else:
-                _sense_readings(connection, file, observed, found, timezone or "UTC")
+            _sense_counters(connection, file, observed, found, timezone or "UTC", day_starts_at_hour)
+    if readings:
+        with memory() as connection:
+            _sense_readings(connection, readings, observed, found, timezone or "UTC")
     common = found.intervals.most_common(1)
     asked = bool(found.figures.figures.contracts())
     more = {"figures": figures_document(found.figures, timezone or "UTC", found.at, out)} if asked else {}
@@ -197,26 +205,37 @@ def _sense_counters(
     _add(connection, first, found, timezone)
 
 
-def _sense_readings(connection: Connection, file: str, observed: str | None, found: Sensed, timezone: str) -> None:
-    """Judge readings of any network: those of one property, or of all that are known."""
-    table = "read" if observed is None else _only(connection, file, str(property_of(observed)))
-    contract = load_contract("sensor_readings")
-    report = check(connection, table, contract, accepted="received", quarantined="refused", now=found.at)
-    found.checks.append(_told(file, report))
-    names = _column(connection, "SELECT DISTINCT observed_property FROM received")
-    known = [name for name in names if property_of(name) is not None]
-    connection.execute(
-        "CREATE TEMP TABLE known AS SELECT * FROM received WHERE observed_property IN (SELECT unnest(?))", [known]
+def _sense_readings(
+    connection: Connection,
+    readings: Mapping[str, tuple[str, dict[str, Any]]],
+    observed: str | None,
+    found: Sensed,
+    timezone: str,
+) -> None:
+    """Judge the readings of all files, of one property or of all that are known."""
+    for place, (file, (reader, arguments)) in enumerate(readings.items()):
+        READERS[reader](connection, file, table=f"read_{place}", **arguments)
+        if observed is not None:
+            _only(connection, f"read_{place}", file, str(property_of(observed)))
+        flag_unknown(connection, f"read_{place}", file)
+    shut_in(connection)
+    bring_together(connection, [f"read_{place}" for place in range(len(readings))], table="read")
+    report = check(
+        connection, "read", load_contract("sensor_readings"), accepted="received", quarantined="refused", now=found.at
     )
-    left = connection.execute("SELECT (SELECT count(*) FROM received) - (SELECT count(*) FROM known)").fetchall()[0][0]
-    if left:
-        found.flags["unknown_property"] += int(left)
+    found.checks.append(_told(", ".join(readings), report))
+    counts = {rule.rule: rule.failed_rows for rule in report.rules if rule.failed_rows}
+    found.flags.update({name: counts[rule] for rule, name in REFUSED.items() if rule in counts})
+    never = "SELECT count(*) FROM read WHERE list_contains(string_split(flags, ','), 'nonexistent_hour')"
+    if skipped := connection.execute(never).fetchall()[0][0]:
+        found.flags["nonexistent_hour"] += int(skipped)
+    table = "received"
+    if len(readings) > 1:
+        order_by_time(connection, read="read", refused="refused", received="received", table=(table := "by_time"))
+    known = _column(connection, "SELECT DISTINCT observed_property FROM received")
     found.properties |= {str(property_of(name)) for name in known}
-    try:
-        judge_readings(connection, "known", table="judged", timezone=timezone)
-    except SourceError as error:
-        raise SourceError(f"{file}: {error}") from None
-    keep_hours(connection, "judged", file, found.figures, timezone, found.at)
+    judge_readings(connection, table, table="judged", timezone=timezone)
+    keep_hours(connection, table, "judged", found.figures, timezone, found.at)
     for test in TESTS:
         for flag, number in connection.execute(
             f"SELECT {test}, count(*) FROM judged WHERE {test} IN (3, 4) GROUP BY 1"
@@ -225,19 +244,14 @@ def _sense_readings(connection: Connection, file: str, observed: str | None, fou
     _add(connection, report, found, timezone)
 
 
-def _only(connection: Connection, file: str, observed: str) -> str:
-    """Keep readings of one property, and rows that say none; returns the table's name."""
-    names = _column(connection, "SELECT DISTINCT observed_property FROM read WHERE observed_property IS NOT NULL")
+def _only(connection: Connection, table: str, file: str, observed: str) -> None:
+    """Keep readings of one property, and rows that say none."""
+    names = _column(connection, f"SELECT DISTINCT observed_property FROM {table} WHERE observed_property IS NOT NULL")
     kept = [name for name in names if property_of(name) == observed]
     if not kept:
         shown = ", ".join(sorted(names)[:12]) or "none"
         raise SourceError(f"{file}: no readings of '{observed}'; expected one of {shown}; correct --property")
-    connection.execute(
-        "CREATE TEMP TABLE asked AS SELECT * FROM read "
-        "WHERE observed_property IS NULL OR observed_property IN (SELECT unnest(?))",
-        [kept],
-    )
-    return "asked"
+    connection.execute(f"DELETE FROM {table} WHERE observed_property NOT IN (SELECT unnest(?))", [kept])
 
 
 def _add(connection: Connection, report: CheckReport, found: Sensed, timezone: str) -> None:

@@ -66,13 +66,13 @@ def asked_figures(indices: Sequence[str], limits: Sequence[str], totals: Sequenc
     )
 
 
-def keep_hours(connection: Connection, judged: str, file: str, rows: Rows, timezone: str, now: datetime) -> None:
-    """Make hours of one file's readings, let their contract judge them, and keep those it accepts.
+def keep_hours(connection: Connection, readings: str, judged: str, rows: Rows, timezone: str, now: datetime) -> None:
+    """Make hours of readings, let their contract judge them, and keep those it accepts.
 
     Args:
-        connection: Holds table `known`, of contract `sensor_readings`, and what was judged of it.
-        judged: Table of judged readings.
-        file: For errors.
+        connection: Holds both.
+        readings: Table of contract `sensor_readings`.
+        judged: Table of what was judged of them.
         rows: Where they are kept.
         timezone: IANA name of the local clock.
         now: Instant at which service levels are judged.
@@ -91,10 +91,7 @@ def keep_hours(connection: Connection, judged: str, file: str, rows: Rows, timez
         asked.remove("noise_indicators")
     if not asked - {"footfall_totals"}:
         return
-    try:
-        sense_hourly(connection, "known", table="hours", timezone=timezone)
-    except SourceError as error:
-        raise SourceError(f"{file}: {error}") from None
+    sense_hourly(connection, readings, table="hours", timezone=timezone)
     check(connection, "hours", load_contract("hourly_readings"), accepted="good_hours", quarantined="bad_hours", now=now)
     rows.parts.setdefault("hourly_readings", []).append(connection.execute("FROM good_hours").to_arrow_table())
     if "noise_indicators" in asked:

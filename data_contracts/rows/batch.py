@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from data_contracts.contract import Contract
 from data_contracts.rows.casting import cast_of, identifier, literal, sql_type, table
-from data_contracts.rules.rule import RAW, ROW, ROW_ORDER, Rule
+from data_contracts.rules.rule import BATCH, PREPARED, RAW, ROW, ROW_ORDER, TWICE, Rule
 
 SOURCE_ROW = "source_row"
 KEYS_AT_ONCE = 10_000_000  # a pass over as many keys takes about 0.3 GB; more keys take more passes
@@ -139,7 +139,8 @@ def narrow_keys(connection: duckdb.DuckDBPyConnection, batch: Batch, made: list[
 
     Equal keys have equal hashes, so a row whose hash is alone has a key of its own. Sorting numbers takes a third of the
     time of grouping keys and less memory, and hashes part into passes of bounded memory. The keys of the rows found, among
-    them a few that only share most of a hash, are then compared by the rule itself.
+    them a few that only share most of a hash, are then compared by the rule itself. A row that breaks a rule of its own, or an
+    earlier rule about keys, is not compared: what is refused anyway keeps no key, and so no good row is lost to it.
 
     Args:
         connection: Connection that sees the batch.
@@ -151,6 +152,8 @@ def narrow_keys(connection: duckdb.DuckDBPyConnection, batch: Batch, made: list[
     """
     found: dict[str, str] = {}
     view = identifier(batch.name)
+    alone = [one.failing.replace(BATCH, view) for one in batch.rules if one.failing not in (None, PREPARED) and not one.skipped]
+    broken = [f"({condition}) IS TRUE" for condition in alone]
     for i, rule in enumerate(batch.rules):
         if not rule.keys or rule.skipped:
             continue
@@ -168,7 +171,10 @@ def narrow_keys(connection: duckdb.DuckDBPyConnection, batch: Batch, made: list[
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE {identifier(rows)} AS SELECT {ROW}, {ROW_ORDER}, {keys} FROM {view} "
             f"WHERE {ROW} IN (SELECT {ROW} FROM temp.{identifier(numbers)})"
+            + (f" AND NOT ({' OR '.join(broken)})" if broken and rule.prepare else "")
         )
+        if rule.prepare:
+            broken.append(f"{ROW} IN ({rule.prepare.replace(TWICE, identifier(rows))})")
         found[rule.name] = rows
     return found
 

@@ -25,6 +25,7 @@ BATCH = "{batch}"
 TWICE = "{twice}"
 PREPARED = "prepared"
 NONE_ALLOWED: tuple[Limit, ...] = (("mustBe", 0),)
+"""The limits, this very object, of a rule for which the contract says none."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from data_contracts.rules.options import option_rules
 from data_contracts.rules.places import Place, column_place, inside
 from data_contracts.rules.quality import not_in, quality_rule
 from data_contracts.rules.relationships import OtherTable, place_rules, relationship_rules
-from data_contracts.rules.rule import Rule, count_of, said, unique_inside_rule, unique_rule
+from data_contracts.rules.rule import NONE_ALLOWED, Rule, count_of, said, unique_inside_rule, unique_rule
 from data_contracts.rules.service_levels import service_level_rules
 
 UNTYPED = "its values have no type of DuckDB; name its physicalType"
@@ -49,6 +49,7 @@ def contract_rules(
         found += _measure_rules(contract, Place(str(column.name), column, "NULL", None))
     if contract.primary_key:
         found.append(unique_rule("primary_key", contract.primary_key))
+    found = [_tolerated(rule, contract.custom.get("testbed.tolerance_percent")) for rule in found]
     found += relationship_rules(contract, given, others or {})
     found += [quality_rule(contract, None, rule) for rule in contract.quality]
     found += privacy_rules(contract)
@@ -56,6 +57,13 @@ def contract_rules(
     forgotten = Counter(declared_rules(contract)) - Counter(rule.name for rule in found)
     found += [Rule(name, skipped="nothing executes it; report this") for name in forgotten.elements()]
     return tuple(_unique_names(found))
+
+
+def _tolerated(rule: Rule, percent: float | None) -> Rule:
+    """The rule with the tolerance of the whole contract, where it judges rows and the contract says no limit of its own."""
+    if percent is None or not rule.refuses_rows or rule.limits is not NONE_ALLOWED:
+        return rule
+    return replace(rule, limits=(("mustBeLessThan", percent),), unit="percent")
 
 
 def _column_rules(contract: Contract, place: Place, others: Mapping[str, OtherTable]) -> Iterator[Rule]:

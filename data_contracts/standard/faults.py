@@ -72,6 +72,7 @@ CUSTOM_PROPERTIES: dict[str, str] = {
     "testbed.contribution_bound": "counts that one unit of privacy changes by at most",
     "testbed.privacy_unit": "whom the promise of differential privacy is made to, in words",
     "testbed.extra_columns": "`refused` (default) or `dropped`: what happens to columns the contract does not name",
+    "testbed.tolerance_percent": "share of rows below which a column's or the key's rule is kept that says no limit itself",
     "testbed.severity": "`must` or `should` of a service level or a relationship",
     **{f"testbed.{operator}": f"`{operator}` of a custom rule, in its unit" for operator in OPERATORS},
 }
@@ -251,6 +252,9 @@ def unknown_custom(where: str, properties: list[CustomProperty] | None) -> Itera
     names = custom_of(properties).get("testbed.forbidden_columns", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         yield f"{where}: testbed.forbidden_columns is {short(names)}; expected a list of names; correct it"
+    percent = custom_of(properties).get("testbed.tolerance_percent", 1)
+    if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 < percent <= 100:
+        yield f"{where}: testbed.tolerance_percent is {short(percent)}; expected a number above 0, at most 100; correct it"
 
 
 def one_of(what: str, found: Any, known: tuple[str, ...]) -> Iterator[str]:

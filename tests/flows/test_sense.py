@@ -117,7 +117,7 @@ def test_properties_that_are_not_known_are_counted(tmp_path):
     other = {**record, "name": "sys.uptime", "value": 9}
     file.write_text(f"{json.dumps(record)}\n{json.dumps(other)}\n")
     found = sense_files([str(file)], "auto")
-    assert found["flags"] == {"refused": 0, "unknown_property": 1} and found["properties"] == ["temperature"]
+    assert found["flags"] == {"refused": 1, "unknown_property": 1} and found["properties"] == ["temperature"]
     with pytest.raises(SourceError, match=r"no readings of 'pm25'; expected one of sys\.uptime, temperature"):
         sense_files([str(file)], "auto", "pm25")
 
