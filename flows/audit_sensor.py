@@ -32,7 +32,6 @@ def audit_files(
     calibration: str | None = None,
     interval: str | None = None,
     of_reference: float = 0.0,
-    seed: int = 0,
 ) -> tuple[dict[str, Any], Collocation]:
     """Audit the units of some files beside a reference.
 
@@ -43,7 +42,6 @@ def audit_files(
         calibration: Name of a correction or a calibration, applied first.
         interval: `hour` or `day`; that of the property's targets where None.
         of_reference: See `audit_sensor`.
-        seed: Of the bootstrap.
 
     Returns:
         The document of `testbed audit-sensor --json`, and the pairs it stands on.
@@ -63,7 +61,7 @@ def audit_files(
         same = set(by.made_from.values()) & {digest for key, digest in read.digests.items() if key.startswith("sensors")}
         overlaps = by.first_s <= int(pairs.start_s[-1]) and int(pairs.start_s[0]) <= by.last_s
         is_independent = not (same and overlaps)
-    document = audit_sensor(pairs, seed=seed, of_reference=of_reference, calibration=called, is_independent=is_independent)
+    document = audit_sensor(pairs, of_reference=of_reference, calibration=called, is_independent=is_independent)
     return document | _files(sides, read), pairs
 
 
