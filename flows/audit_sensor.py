@@ -152,6 +152,7 @@ def _files(sides: Sides, read: Read) -> dict[str, Any]:
         "rows": read.rows,
         "refused": read.refused,
         "reasons": read.reasons,
+        "channels": read.channels,
     }
 
 

@@ -10,7 +10,7 @@ from analytics.sensing.calibration.collocation import Collocation
 from analytics.sensing.readings import SourceError
 from data_contracts.reports.page import STYLE
 from experiments.collocation_plot import collocation_svgs
-from flows.show_sensing import asked, told
+from flows.show_sensing import asked, channels, told
 
 Document = dict[str, Any]
 
@@ -193,6 +193,7 @@ def _about(document: Document) -> str:
         f"{''.join(f' ({_e(why)})' for why in document['reasons'][name])}; SHA-256 {digest[:16]}…</li>"
         for name, digest in document["digests"].items()
     )
+    files += "".join(f"<li>{_e(line)}</li>" for line in channels(document))
     return (
         f'<section aria-labelledby="about"><h2 id="about">What this stands on</h2>{skipped}{moved}<ul>{files}</ul>'
         f"<p>{document['unpaired']:,} intervals had only one side.</p></section>"

@@ -16,6 +16,8 @@ STRETCHES = 6
 """Long stretches that are left out one by one."""
 LEAST, MOST = 12, 120
 """Short parts that are left out one by one: days, but a series of fewer days is cut finer and a long one coarser."""
+LASTING, WORTH = 0.8, 3.0
+"""Most that neighbouring parts are taken to correlate, and fewest independent parts a series is taken to be worth."""
 NO_INTERVAL = (float("nan"), float("nan"))
 
 
@@ -70,7 +72,7 @@ def jackknife(
     found = measure(np.ones(n, dtype=np.bool_))
     stretches, short = (
         {name: np.array([one[name] for one in without]) for name in found}
-        for without in ([measure(kept) for kept in _left_out(n, count)] for count in (STRETCHES, parts(n, per_day)))
+        for without in ([measure(kept) for kept in _left_out(n, count, per_day)] for count in (STRETCHES, parts(n, per_day)))
     )
     same: Scale = (lambda value: value, lambda value: value)
     reach = {}
@@ -86,9 +88,11 @@ def jackknife(
     return reach
 
 
-def _left_out(n: int, count: int) -> Bools:
-    """Which places are kept when each part is left out, shape `(count, n)`."""
-    return np.arange(n) * count // n != np.arange(count)[:, None]
+def _left_out(n: int, count: int, per_day: int) -> Bools:
+    """Which places are kept when each part is left out, shape `(count, n)`; parts are whole days where there are enough."""
+    step = per_day if n // per_day >= count else 1
+    place = np.arange(n) // step
+    return place * count // (int(place[-1]) + 1) != np.arange(count)[:, None]
 
 
 def _of_stretches(value: float, without: Floats, level: float) -> float:
@@ -109,9 +113,9 @@ def _of_parts(value: float, without: Floats, level: float) -> float:
         return spread
     ranks = rankdata(pseudo) - (count + 1) / 2
     seen = max(float(one[1:] @ one[:-1]) / float(one @ one) for one in (off, ranks) if one.any())
-    lasting = min(max((count * seen + 1) / (count - 4), 0.0), 0.95)
-    worth = max(count * (1 - lasting) / (1 + lasting), 2.0)
-    return _student(level, max(worth - 1, 2.0)) * float(np.sqrt(spread / (worth - 1)))
+    lasting = min(max((count * seen + 1) / (count - 4), 0.0), LASTING)
+    worth = max(count * (1 - lasting) / (1 + lasting), WORTH)
+    return _student(level, worth - 1) * float(np.sqrt(spread / (worth - 1)))
 
 
 def _student(level: float, degrees: float) -> float:
