@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from analytics.sensing.calibration.agreement import METRICS
-from analytics.sensing.calibration.audit import audit_sensor
+from analytics.sensing.calibration.audit import LEAST_PAIRS, audit_sensor, measured
 from analytics.sensing.calibration.collocation import DAY_S, HOUR_S, Collocation
-from analytics.sensing.calibration.evaluate import Origin, calibrate, rolling
+from analytics.sensing.calibration.evaluate import Origin, calibrate, out_of_sample, rolling
 from analytics.sensing.calibration.fits import SENSOR, Calibration, Method, inputs_of
 from analytics.sensing.calibration.targets import table_for
 from analytics.sensing.readings import SourceError
@@ -114,11 +114,18 @@ def calibrate_files(
     refitted, kept = (
         judge(refitted=anew, first_days=first_days, step_days=step_days, horizon_days=horizon_days) for anew in (True, False)
     )
+    later = out_of_sample(pairs, terms=terms, method=method, first_days=first_days, step_days=step_days, seed=seed)
     version = _register(name, found, refitted, read, settings)
     return {
         "calibration": f"{name}@{version}",
         **found.model_dump(),
-        "evaluation": {**days, "refitted": [_origin(one) for one in refitted], "kept": [_origin(one) for one in kept]},
+        "evaluation": {
+            **days,
+            "refitted": [_origin(one) for one in refitted],
+            "kept": [_origin(one) for one in kept],
+            "intervals": len(later.reference),
+            "metrics": measured(later) if len(later.reference) >= LEAST_PAIRS else None,
+        },
         **_files(sides, read),
     }
 

@@ -55,6 +55,11 @@ def calibrate(document: Document) -> None:
     for line in channels(document):
         print(line)
     table(["origin, days after the first", "RMSE raw", "RMSE fitted to all before", "RMSE fitted to the first days"], rows)
+    if (found := document["evaluation"]["metrics"]) is not None:
+        shown = ", ".join(
+            f"{name} {told(found[name])}" for name in ("RMSE", "MB", "SD", "CV") if found[name]["value"] is not None
+        )
+        print(f"after the first days, each reading by a fit to those before it [95 % interval]: {shown}")
 
 
 def asked(condition: Document) -> str:

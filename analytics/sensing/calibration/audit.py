@@ -10,7 +10,7 @@ import numpy as np
 
 from analytics.sensing.calibration.agreement import intervals, pooled, units
 from analytics.sensing.calibration.collocation import DAY_S, Collocation
-from analytics.sensing.calibration.jackknife import LEVEL, STRETCHES, parts
+from analytics.sensing.calibration.jackknife import LEVEL, NO_INTERVAL, STRETCHES, parts
 from analytics.sensing.calibration.precision import precision, precision_intervals
 from analytics.sensing.calibration.targets import Judged, Table, judge, table_for, targets
 from analytics.sensing.calibration.uncertainty import expanded_uncertainty
@@ -75,7 +75,7 @@ def audit_sensor(
         table = None
     elif table is None:
         skipped.append({"what": "targets", "why": f"none are published for '{pairs.observed_property}' that we know of"})
-    metrics = _metrics(pairs, level)
+    metrics = measured(pairs, level=level)
     judged = judge(table, metrics) if table is not None else []
     for one in judged:
         if one.passed is None:
@@ -118,18 +118,23 @@ def audit_sensor(
     }
 
 
-def _metrics(pairs: Collocation, level: float) -> dict[str, dict[str, float | None]]:
+def measured(pairs: Collocation, *, level: float = LEVEL) -> dict[str, dict[str, float | None]]:
+    """Every metric of agreement, and SD and CV between units, with its interval.
+
+    Args:
+        pairs: The collocation, of `LEAST_PAIRS` intervals or more.
+        level: Level of the intervals.
+
+    Returns:
+        Name -> `value`, `lower` and `upper`, each None where it cannot be had.
+    """
     values = pooled(pairs.reference, pairs.sensors)
     reach = intervals(pairs.reference, pairs.sensors, per_day=pairs.per_day, level=level)
     found = precision(pairs.sensors)
     reach |= precision_intervals(pairs.sensors, per_day=pairs.per_day, level=level)
-    none = (float("nan"), float("nan"))
     return {
-        name: {
-            "value": _number(value),
-            "lower": _number(reach.get(name, none)[0]),
-            "upper": _number(reach.get(name, none)[1]),
-        }
+        name: {"value": _number(value)}
+        | {end: _number(one) for end, one in zip(("lower", "upper"), reach.get(name, NO_INTERVAL), strict=True)}
         for name, value in (values | {"SD": found.SD, "CV": found.CV}).items()
     }
 
