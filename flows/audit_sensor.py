@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from analytics.sensing.calibration.agreement import METRICS
-from analytics.sensing.calibration.audit import audit_sensor
+from analytics.sensing.calibration.audit import LEAST_PAIRS, audit_sensor, measured
 from analytics.sensing.calibration.collocation import DAY_S, HOUR_S, Collocation
-from analytics.sensing.calibration.evaluate import Origin, calibrate, rolling
+from analytics.sensing.calibration.evaluate import Origin, calibrate, out_of_sample, rolling
 from analytics.sensing.calibration.fits import SENSOR, Calibration, Method, inputs_of
 from analytics.sensing.calibration.targets import table_for
 from analytics.sensing.readings import SourceError
@@ -32,7 +32,6 @@ def audit_files(
     calibration: str | None = None,
     interval: str | None = None,
     of_reference: float = 0.0,
-    seed: int = 0,
 ) -> tuple[dict[str, Any], Collocation]:
     """Audit the units of some files beside a reference.
 
@@ -43,7 +42,6 @@ def audit_files(
         calibration: Name of a correction or a calibration, applied first.
         interval: `hour` or `day`; that of the property's targets where None.
         of_reference: See `audit_sensor`.
-        seed: Of the bootstrap.
 
     Returns:
         The document of `testbed audit-sensor --json`, and the pairs it stands on.
@@ -63,7 +61,7 @@ def audit_files(
         same = set(by.made_from.values()) & {digest for key, digest in read.digests.items() if key.startswith("sensors")}
         overlaps = by.first_s <= int(pairs.start_s[-1]) and int(pairs.start_s[0]) <= by.last_s
         is_independent = not (same and overlaps)
-    document = audit_sensor(pairs, seed=seed, of_reference=of_reference, calibration=called, is_independent=is_independent)
+    document = audit_sensor(pairs, of_reference=of_reference, calibration=called, is_independent=is_independent)
     return document | _files(sides, read), pairs
 
 
@@ -116,11 +114,18 @@ def calibrate_files(
     refitted, kept = (
         judge(refitted=anew, first_days=first_days, step_days=step_days, horizon_days=horizon_days) for anew in (True, False)
     )
+    later = out_of_sample(pairs, terms=terms, method=method, first_days=first_days, step_days=step_days, seed=seed)
     version = _register(name, found, refitted, read, settings)
     return {
         "calibration": f"{name}@{version}",
         **found.model_dump(),
-        "evaluation": {**days, "refitted": [_origin(one) for one in refitted], "kept": [_origin(one) for one in kept]},
+        "evaluation": {
+            **days,
+            "refitted": [_origin(one) for one in refitted],
+            "kept": [_origin(one) for one in kept],
+            "intervals": len(later.reference),
+            "metrics": measured(later) if len(later.reference) >= LEAST_PAIRS else None,
+        },
         **_files(sides, read),
     }
 
@@ -154,6 +159,7 @@ def _files(sides: Sides, read: Read) -> dict[str, Any]:
         "rows": read.rows,
         "refused": read.refused,
         "reasons": read.reasons,
+        "channels": read.channels,
     }
 
 

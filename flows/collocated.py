@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from analytics.lake import Connection, memory, shut_in
+from analytics.sensing.calibration.channels import join_channels
 from analytics.sensing.calibration.collocation import COVERAGE, HOUR_S, Collocation, collocate
 from analytics.sensing.calibration.corrections import CORRECTIONS, Correction
 from analytics.sensing.calibration.fits import Calibration, calibration_of
@@ -36,7 +37,7 @@ class Sides:
         sensors: Files of the units; one file may hold several.
         reference: File of the reference.
         mapping: YAML file with `sensors:` and `reference:`, each the parameters of its reader and, where it is not told by
-            content, `reader:`.
+            content, `reader:`. A side whose devices hold two sensors names the columns of both: `channels: [A, B]`.
         timezone: IANA name of the clock of times without an offset.
         coverage: See `collocate`.
         day_offset_h: See `collocate`. [h]
@@ -54,12 +55,13 @@ class Sides:
 
 @dataclass
 class Read:
-    """What was read of each file: SHA-256, rows, how many the contract refused, and which rules it broke."""
+    """What was read of each file: SHA-256, rows, how many the contract refused, which rules it broke, how channels agreed."""
 
     digests: dict[str, str] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, list[str]] = field(default_factory=dict)
+    channels: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def pair_files(
@@ -122,7 +124,6 @@ def _read(
     found: Read,
 ) -> None:
     """Readings of the wanted properties of some files, judged, converted and told from repeated ones, as table `side`."""
-    contract = load_contract("sensor_readings")
     for number, file in enumerate(files):
         if not Path(file).is_file():
             raise SourceError(f"{file}: the file was not found; expected a file of readings; correct the path")
@@ -136,27 +137,77 @@ def _read(
         columns = params.get("columns")
         if isinstance(columns, dict) and "site" not in columns:
             params["columns"] = {**columns, "site": {"fixed": site_id_of(Path(file).stem)}}
-        with memory() as alone:
-            READERS[reader](alone, file, table="read", **reader_params_of(reader, params, timezone))
-            names = [str(row[0]) for row in alone.execute("SELECT DISTINCT observed_property FROM read").fetchall()]
-            kept = [one for one in names if property_of(one) in wanted]
-            alone.execute("CREATE TEMP TABLE asked AS SELECT * FROM read WHERE observed_property IN (SELECT unnest(?))", [kept])
-            shut_in(alone)
-            report = check(alone, "asked", contract, accepted="received", quarantined="refused", copied=False)
-            try:
-                judge_readings(alone, "received", table="judged", timezone="UTC")
-            except SourceError as error:
-                raise SourceError(f"{file}: {error}") from None
-            rows = alone.execute("FROM judged").to_arrow_table()
         key = f"{side}: {Path(file).name}"
-        found.digests[key], found.rows[key], found.refused[key] = file_digest(Path(file)), report.rows, report.quarantined
-        found.reasons[key] = [
-            f"{rule.rule}: {rule.reason}" for rule in report.rules if rule.failed_rows or rule.status == "failed"
-        ]
+        found.digests[key] = file_digest(Path(file))
+        channels = _channels_of(params.pop("channels", None), params.get("columns"), wanted)
+        with memory() as joined:
+            for name, values in channels.items():
+                only = params if values is None else {**params, "columns": {**params["columns"], "values": values}}
+                rows = _judged(file, reader, reader_params_of(reader, only, timezone), wanted, key, found)
+                joined.register("one_channel", rows)
+                joined.execute(f"CREATE TEMP TABLE {name} AS FROM one_channel")
+                joined.unregister("one_channel")
+            if len(channels) > 1:
+                found.channels[key] = asdict(
+                    join_channels(joined, "channel_a", "channel_b", observed_property="pm25", table="judged")
+                )
+            rows = joined.execute("FROM judged").to_arrow_table()
         connection.register("one_file", rows)
         into = f"INSERT INTO {side} BY NAME" if number else f"CREATE TEMP TABLE {side} AS"
         connection.execute(f"{into} SELECT * FROM one_file")
         connection.unregister("one_file")
+
+
+def _channels_of(named: Any, columns: Any, wanted: set[str]) -> dict[str, dict[str, Any] | None]:
+    """Table -> columns of values to read into it: one table of all, or one for each channel.
+
+    Raises:
+        SourceError: The channels are not two columns of PM2.5.
+    """
+    if named is None or "pm25" not in wanted:
+        return {"judged": None}
+    values = columns.get("values") if isinstance(columns, dict) else None
+    two = [values.get(one) for one in named] if isinstance(values, dict) and isinstance(named, list) else []
+    if (
+        len(two) != 2
+        or named[0] == named[1]
+        or not all(isinstance(one, dict) for one in two)
+        or two[0] != two[1]
+        or (property_of(str(two[0].get("property"))) != "pm25")
+    ):
+        raise SourceError(
+            f"channels {named!r}: found no two columns of PM2.5; expected the names of two columns among `values`, both of "
+            "property pm25 in the same unit; correct --mapping"
+        )
+    assert isinstance(values, dict)
+    return {
+        "channel_a": {name: one for name, one in values.items() if name != named[1]},
+        "channel_b": {named[1]: values[named[1]]},
+    }
+
+
+def _judged(file: str, reader: str, params: dict[str, Any], wanted: set[str], key: str, found: Read) -> Any:
+    """Judged readings of the wanted properties of one file, as an Arrow table; adds to what was found of it."""
+    with memory() as alone:
+        READERS[reader](alone, file, table="read", **params)
+        names = [str(row[0]) for row in alone.execute("SELECT DISTINCT observed_property FROM read").fetchall()]
+        kept = [one for one in names if property_of(one) in wanted]
+        alone.execute("CREATE TEMP TABLE asked AS SELECT * FROM read WHERE observed_property IN (SELECT unnest(?))", [kept])
+        shut_in(alone)
+        report = check(
+            alone, "asked", load_contract("sensor_readings"), accepted="received", quarantined="refused", copied=False
+        )
+        try:
+            judge_readings(alone, "received", table="judged", timezone="UTC")
+        except SourceError as error:
+            raise SourceError(f"{file}: {error}") from None
+        rows = alone.execute("FROM judged").to_arrow_table()
+    found.rows[key] = found.rows.get(key, 0) + report.rows
+    found.refused[key] = found.refused.get(key, 0) + report.quarantined
+    found.reasons[key] = found.reasons.get(key, []) + [
+        f"{rule.rule}: {rule.reason}" for rule in report.rules if rule.failed_rows or rule.status == "failed"
+    ]
+    return rows
 
 
 def named_calibration(name: str, settings: Settings) -> tuple[str, Calibration | Correction]:

@@ -10,7 +10,7 @@ from analytics.sensing.calibration.collocation import Collocation
 from analytics.sensing.readings import SourceError
 from data_contracts.reports.page import STYLE
 from experiments.collocation_plot import collocation_svgs
-from flows.show_sensing import asked, told
+from flows.show_sensing import asked, channels, told
 
 Document = dict[str, Any]
 
@@ -32,10 +32,12 @@ EXPLAINED = {
 MORE = """
 .pictures{display:flex;flex-wrap:wrap;gap:.5rem}.pictures svg{flex:1 1 15rem;min-width:0}
 .pictures svg:first-child{flex:1.6 1 24rem}
-@media print{@page{size:A4;margin:9mm}body{font-size:7pt;line-height:1.25}header{margin:0}h1{font-size:1.4rem;margin:0}
-h2{margin:.5rem 0 .1rem;font-size:1.1rem}h3{margin:.2rem 0;font-size:1rem}p,ul{margin:.15rem 0}figure{margin:0}
-.pictures{flex-wrap:nowrap}.pictures svg{height:4.6cm}th,td{padding:.08rem .5rem .08rem 0}caption{padding:0;max-width:none}
-li{margin:0}.more{columns:2;column-gap:6mm}.more h2{margin-top:0}.more section{break-inside:avoid}}
+[aria-labelledby=metrics] :is(th,td:nth-child(2)){white-space:nowrap}
+@media print{@page{size:A4;margin:10mm}html{font-size:7.2pt}body{font-size:1rem;line-height:1.3}header{margin:0 0 .5rem}
+h1{font-size:1.7rem;margin:.1rem 0}h2{margin:.7rem 0 .15rem;font-size:1.15rem}h3{margin:.3rem 0;font-size:1rem}
+p,ul{margin:.2rem 0}figure{margin:0}.pictures{flex-wrap:nowrap}.pictures svg{height:4.6cm}caption{padding:0;max-width:none}
+th,td{padding:.14rem .6rem .14rem 0}tbody th{min-width:0}.verdict{font-size:1.1rem}
+li{margin:0}.more{columns:2;column-gap:7mm}.more h2{margin-top:0}.more section{break-inside:avoid;margin-bottom:.7rem}}
 """
 
 
@@ -134,10 +136,13 @@ def _metrics(document: Document) -> str:
         for name, metric in document["metrics"].items()
         if name in EXPLAINED and metric["value"] is not None
     ]
+    left = document["left_out"]
     note = (
-        f"With {document['level']:.0%} intervals, from a bootstrap of blocks of {document['block_intervals']} intervals in "
-        f"order of time; those of a month are rather too narrow. Slope, intercept and R2 are means over units. "
-        f"Unit: {document['unit']}."
+        f"With {document['level']:.0%} intervals: how far these units could have come out in another time like this one, from "
+        f"leaving out {left['stretches']} long and {left['parts']} short parts one by one. On invented months of PM2.5, 95 % "
+        "intervals held the truth in 93 to 98 of 100 where errors last hours, in 87 to 98 with smoke or errors of days. "
+        "Another season, and drift, are beyond them. "
+        f"Slope, intercept and R2 are means over units. Unit: {document['unit']}."
     )
     return _table("metrics", "All metrics", note, ["Metric", "Value [interval]", "Meaning"], rows)
 
@@ -188,6 +193,7 @@ def _about(document: Document) -> str:
         f"{''.join(f' ({_e(why)})' for why in document['reasons'][name])}; SHA-256 {digest[:16]}…</li>"
         for name, digest in document["digests"].items()
     )
+    files += "".join(f"<li>{_e(line)}</li>" for line in channels(document))
     return (
         f'<section aria-labelledby="about"><h2 id="about">What this stands on</h2>{skipped}{moved}<ul>{files}</ul>'
         f"<p>{document['unpaired']:,} intervals had only one side.</p></section>"

@@ -164,8 +164,19 @@ def audit_sensor(document: Document) -> None:
     if document["uncertainty"] is not None:
         of = document["uncertainty"]
         print(f"expanded uncertainty {of['expanded']:.1f} % at {of['at']:g} {of['unit']} ({of['of']})")
+    for line in channels(document):
+        print(line)
     for one in document["skipped"]:
         print(f"skipped: {one['what']}: {one['why']}")
+
+
+def channels(document: Document) -> list[str]:
+    """What was set aside since the two channels of a device disagreed."""
+    return [
+        f"{name}: the channels disagree in {one['hours_disagree']:,} of {one['hours']:,} hours; {one['disagree']:,} readings "
+        f"are not used for that, {one['alone']:,} for want of the other channel"
+        for name, one in document["channels"].items()
+    ]
 
 
 def calibrate(document: Document) -> None:
@@ -181,7 +192,14 @@ def calibrate(document: Document) -> None:
         ]
         for refitted, kept in zip(document["evaluation"]["refitted"], document["evaluation"]["kept"], strict=True)
     ]
+    for line in channels(document):
+        print(line)
     table(["origin, days after the first", "RMSE raw", "RMSE fitted to all before", "RMSE fitted to the first days"], rows)
+    if (found := document["evaluation"]["metrics"]) is not None:
+        shown = ", ".join(
+            f"{name} {told(found[name])}" for name in ("RMSE", "MB", "SD", "CV") if found[name]["value"] is not None
+        )
+        print(f"after the first days, each reading by a fit to those before it [95 % interval]: {shown}")
 
 
 def asked(condition: Document) -> str:

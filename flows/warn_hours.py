@@ -82,7 +82,8 @@ def read_network(
             _take(connection, weather, settings, None, is_weather=True)
             if connection.execute("FROM every WHERE is_weather LIMIT 1").fetchone() is None:
                 raise EarlyWarningError(
-                    f"{', '.join(weather)}: no hours were found; expected a published pilot or files with them; correct --weather"
+                    f"{', '.join(weather)}: no hours were found; expected a published pilot or files with them; "
+                    "correct --weather"
                 )
         if until is not None:
             connection.execute("DELETE FROM every WHERE hour_at > ?::TIMESTAMPTZ - INTERVAL 1 HOUR", [until])
@@ -186,8 +187,8 @@ def _beside(
             known[part] = _own_or_mean({key: np.ma.asarray(column) for key, column in cells.items()}, length, count)
         if not np.isfinite(known[part]).any():
             raise EarlyWarningError(
-                f"{name}: no hour of '{one}' lies within the hours of '{observed}'; expected hours of the same time; leave it out "
-                "or give others"
+                f"{name}: no hour of '{one}' lies within the hours of '{observed}'; expected hours of the same time; "
+                "leave it out or give others"
             )
     return known
 

@@ -187,6 +187,51 @@ def test_the_command_prints_its_document_alone(capsys, home, files, new_store, t
     assert code == 0 and out.startswith("street@1: pm25 = ")
 
 
+TWO = MAPPING.replace("{raw: {", "{a: {property: pm25, unit: ug/m3}, raw: {").replace(
+    "reference:", "  channels: [raw, a]\nreference:"
+)
+
+
+def test_hours_in_which_a_devices_channels_disagree_are_not_audited_and_are_counted(capsys, home, files, tmp_path):
+    """The second channel of one unit reads a tenth for two days and misses an hour; the audit of the mean stays as it was."""
+    units = []
+    for number, file in enumerate(files.sensors):
+        rows = [line.split(",") for line in Path(file).read_text().split()]
+        other = [float(row[1]) / (10 if number == 0 and 240 <= i < 288 else 1) for i, row in enumerate(rows[1:])]
+        cells = ["" if number == 0 and i == 600 else f"{value:.3f}" for i, value in enumerate(other)]
+        lines = ["at,a,raw,rh", *(",".join([row[0], cell, *row[1:]]) for row, cell in zip(rows[1:], cells, strict=True))]
+        units.append(tmp_path / Path(file).name)
+        units[-1].write_text("\n".join(lines) + "\n")
+    (tmp_path / "two.yaml").write_text(TWO)
+    arguments = [
+        *map(str, units),
+        "--reference",
+        files.reference,
+        "--property",
+        "pm25",
+        "--mapping",
+        str(tmp_path / "two.yaml"),
+    ]
+    code, out, _ = call(capsys, "audit-sensor", *arguments, "--json", "--html", str(tmp_path / "page.html"))
+    document = json.loads(out)
+    bad = document["channels"]["sensors: unit_0.csv"]
+    assert code == 0 and bad["hours_disagree"] == bad["disagree"] and 40 <= bad["disagree"] <= 48
+    assert bad["alone"] == 1 and bad["readings"] == bad["hours"] + 1 == DAYS * 24
+    assert document["channels"]["sensors: unit_1.csv"]["disagree"] == 0
+    assert [one["n"] for one in document["units"]] == [DAYS - 2, DAYS, DAYS]
+    assert document["units"][1]["slope"] == pytest.approx(2, abs=0.02)
+    assert f"the channels disagree in {bad['disagree']} of" in (tmp_path / "page.html").read_text()
+    code, out, _ = call(capsys, "audit-sensor", *arguments)
+    assert code == 0 and "1 for want of the other channel" in out
+
+
+@pytest.mark.parametrize("channels", ["[raw, rh]", "[raw]", "[raw, raw]", "[raw, nothing]", "raw", "{raw: a}"])
+def test_channels_are_two_columns_of_pm25(files, settings, tmp_path, channels):
+    (tmp_path / "wrong.yaml").write_text(MAPPING.replace("reference:", f"  channels: {channels}\nreference:"))
+    with pytest.raises(SourceError, match=r"channels .* found no two columns of PM2\.5; expected the names of two columns"):
+        audit_files(Sides(files.sensors, files.reference, str(tmp_path / "wrong.yaml")), "pm25", settings)
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -10,8 +10,8 @@ import numpy as np
 
 from analytics.sensing.calibration.agreement import intervals, pooled, units
 from analytics.sensing.calibration.collocation import DAY_S, Collocation
+from analytics.sensing.calibration.jackknife import LEVEL, NO_INTERVAL, STRETCHES, parts
 from analytics.sensing.calibration.precision import precision, precision_intervals
-from analytics.sensing.calibration.resampling import LEVEL, block_length
 from analytics.sensing.calibration.targets import Judged, Table, judge, table_for, targets
 from analytics.sensing.calibration.uncertainty import expanded_uncertainty
 from analytics.sensing.readings import SourceError
@@ -28,7 +28,6 @@ def audit_sensor(
     pairs: Collocation,
     *,
     level: float = LEVEL,
-    seed: int = 0,
     of_reference: float = 0.0,
     calibration: str | None = None,
     is_independent: bool = True,
@@ -38,7 +37,6 @@ def audit_sensor(
     Args:
         pairs: The collocation; the units give the observed property, calibrated or not.
         level: Level of the intervals.
-        seed: Of the bootstrap.
         of_reference: Random standard uncertainty of the reference, in the unit the property is kept in.
         calibration: What the units were calibrated with, for the document.
         is_independent: Whether the calibration was fitted to other readings than these; if not, the audit flatters, and no
@@ -77,7 +75,7 @@ def audit_sensor(
         table = None
     elif table is None:
         skipped.append({"what": "targets", "why": f"none are published for '{pairs.observed_property}' that we know of"})
-    metrics = _metrics(pairs, level, seed)
+    metrics = measured(pairs, level=level)
     judged = judge(table, metrics) if table is not None else []
     for one in judged:
         if one.passed is None:
@@ -105,7 +103,7 @@ def audit_sensor(
         "expected": pairs.expected,
         "unpaired": pairs.unpaired,
         "level": level,
-        "block_intervals": block_length(len(pairs.reference), pairs.per_day),
+        "left_out": {"stretches": STRETCHES, "parts": parts(len(pairs.reference), pairs.per_day)},
         "clock": None if pairs.shift is None else asdict(pairs.shift) | {"moved_h": pairs.moved_h},
         "metrics": metrics,
         "units": [
@@ -120,18 +118,23 @@ def audit_sensor(
     }
 
 
-def _metrics(pairs: Collocation, level: float, seed: int) -> dict[str, dict[str, float | None]]:
+def measured(pairs: Collocation, *, level: float = LEVEL) -> dict[str, dict[str, float | None]]:
+    """Every metric of agreement, and SD and CV between units, with its interval.
+
+    Args:
+        pairs: The collocation, of `LEAST_PAIRS` intervals or more.
+        level: Level of the intervals.
+
+    Returns:
+        Name -> `value`, `lower` and `upper`, each None where it cannot be had.
+    """
     values = pooled(pairs.reference, pairs.sensors)
-    reach = intervals(pairs.reference, pairs.sensors, per_day=pairs.per_day, level=level, seed=seed)
+    reach = intervals(pairs.reference, pairs.sensors, per_day=pairs.per_day, level=level)
     found = precision(pairs.sensors)
-    reach |= precision_intervals(pairs.sensors, per_day=pairs.per_day, level=level, seed=seed)
-    none = (float("nan"), float("nan"))
+    reach |= precision_intervals(pairs.sensors, per_day=pairs.per_day, level=level)
     return {
-        name: {
-            "value": _number(value),
-            "lower": _number(reach.get(name, none)[0]),
-            "upper": _number(reach.get(name, none)[1]),
-        }
+        name: {"value": _number(value)}
+        | {end: _number(one) for end, one in zip(("lower", "upper"), reach.get(name, NO_INTERVAL), strict=True)}
         for name, value in (values | {"SD": found.SD, "CV": found.CV}).items()
     }
 

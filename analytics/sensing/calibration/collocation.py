@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.lake import Connection
+from analytics.sensing.calibration.channels import ALONE, DISAGREE
 from analytics.sensing.calibration.clock import Shift, clock_shift
 from analytics.sensing.calibration.corrections import Correction
 from analytics.sensing.calibration.fits import Calibration
@@ -28,6 +29,8 @@ HOURLY = {
     "sum": "sum(value)",
 }
 """How readings become an interval, by `Property.hourly`: SQL over `value` and `share`, how much each stands for."""
+UNUSED = ("duplicate", "conflict", DISAGREE, ALONE)
+"""Flags of readings that are not paired."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +235,7 @@ def _hours(
                              interval_start_at) AS gap
             FROM {quoted(table)}
             WHERE observed_property = $name AND isfinite(value) AND interval_start_at IS NOT NULL
-              AND NOT list_has_any(string_split(coalesce(flags, ''), ','), ['duplicate', 'conflict'])
+              AND NOT list_has_any(string_split(coalesce(flags, ''), ','), $unused)
               AND (NOT $added OR coalesce(coverage, 1) >= $coverage)
         ), spaced AS (SELECT site_id, coalesce(median(said), median(gap)) AS spacing FROM given GROUP BY site_id),
         shared AS (
@@ -246,7 +249,7 @@ def _hours(
                OR max(spacing) > {HOUR_S}
         ORDER BY site_id, hour
         """,
-        {"name": name, "coverage": coverage, "added": kind == "sum"},
+        {"name": name, "coverage": coverage, "added": kind == "sum", "unused": list(UNUSED)},
     ).fetchnumpy()
     if not len(rows["hour"]):
         if optional:

@@ -159,3 +159,34 @@ def rolling(
             "lower --first-days"
         )
     return found
+
+
+def out_of_sample(
+    pairs: Collocation,
+    *,
+    terms: Sequence[str] = (SENSOR,),
+    method: Method = "ols",
+    first_days: int = 14,
+    step_days: int = 7,
+    seed: int = 0,
+) -> Collocation:
+    """What follows the first days, each step calibrated by a fit to all that came before it, as one collocation.
+
+    Agreement with the reference, and of the units with each other, are then those of readings no fit has seen.
+
+    Args:
+        pairs: The collocation.
+        terms: See `Calibration`.
+        method: See `fit`.
+        first_days: Days before the first fit. [d]
+        step_days: Days between fits. [d]
+        seed: See `fit`.
+
+    Raises:
+        SourceError: The first days are too few to fit.
+    """
+    values = np.full(pairs.sensors.shape, np.nan)
+    for _, before, after in origins(pairs, first_days=first_days, step_days=step_days, horizon_days=step_days):
+        by = calibrate(pairs.part(before), terms=terms, method=method, seed=seed)
+        values[:, after] = by.apply(pairs.sensors[:, after], {name: one[:, after] for name, one in pairs.covariates.items()})
+    return pairs.with_sensors(values)

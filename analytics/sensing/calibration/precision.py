@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analytics.sensing.calibration.resampling import LEVEL, RESAMPLES, blocks, ends
+from analytics.sensing.calibration.agreement import LOG
+from analytics.sensing.calibration.jackknife import LEVEL, Bools, jackknife
 
 Floats = npt.NDArray[np.float64]
+LEAST_INTERVALS = 8
+"""With fewer there is no interval."""
 
 
 @dataclass(frozen=True)
@@ -54,27 +57,20 @@ def precision(sensors: npt.ArrayLike) -> Precision:
     return Precision(units, n, spread, 100 * spread / mean if mean > 0 else None)
 
 
-def precision_intervals(
-    sensors: Floats, *, per_day: int, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
-) -> dict[str, tuple[float, float]]:
-    """Intervals of SD and CV by a block bootstrap over time; empty where they cannot be had.
+def precision_intervals(sensors: Floats, *, per_day: int, level: float = LEVEL) -> dict[str, tuple[float, float]]:
+    """Intervals of SD and CV over time, as of `agreement.intervals`; empty where they cannot be had.
 
     Args:
         sensors: Units in order of time, shape `(units, n)`; NaN where a unit has no value.
         per_day: Intervals of a day, 24 for hours and 1 for days.
         level: Level of the intervals.
-        resamples: How often the series is drawn anew.
-        seed: Of the draws.
     """
     values = sensors[:, np.isfinite(sensors).all(axis=0)]
-    units, n = values.shape
-    if units < 2 or n < 2:
+    if len(values) < 2 or values.shape[1] < LEAST_INTERVALS:
         return {}
-    chosen = blocks(n, per_day, resamples, seed)
-    squares, means = ((values - values.mean(axis=0)) ** 2).sum(axis=0), values.mean(axis=0)
-    spread = np.sqrt(squares[chosen].sum(axis=1) / (n * units - 1))
-    found = {"SD": ends(spread, level)}
-    mean = means[chosen].mean(axis=1)
-    if (mean > 0).all():
-        found["CV"] = ends(100 * spread / mean, level)
-    return found
+
+    def without(kept: Bools) -> dict[str, float]:
+        found = precision(values[:, kept])
+        return {name: float("nan") if value is None else value for name, value in (("SD", found.SD), ("CV", found.CV))}
+
+    return jackknife(without, values.shape[1], per_day=per_day, level=level, scales={"SD": LOG, "CV": LOG})

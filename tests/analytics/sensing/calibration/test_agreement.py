@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analytics.sensing.calibration.agreement import METRICS, intervals, metrics, pooled, units
-from analytics.sensing.calibration.resampling import block_length
 from tests.analytics.sensing.calibration.places import air
 
 
@@ -60,18 +59,32 @@ def test_units_are_pooled_and_gaps_leave_only_their_own_pairs_out():
 def test_intervals_hold_the_metric_and_do_not_depend_on_how_the_units_are_looked_at():
     x = air(24 * 40)
     y = np.array([1.2 * x + np.random.default_rng(i).normal(0, 2, len(x)) for i in range(2)])
-    found = intervals(x, y, per_day=24, resamples=200)
+    found = intervals(x, y, per_day=24)
     assert all(found[name][0] <= value <= found[name][1] for name, value in pooled(x, y).items())
     gap = y.copy()
     gap[0, 0] = np.nan
-    one_gap = intervals(x, gap, per_day=24, resamples=200)
-    assert one_gap["RMSE"] == pytest.approx(found["RMSE"], rel=0.01)
+    assert intervals(x, gap, per_day=24)["RMSE"] == pytest.approx(found["RMSE"], rel=0.01)
+    assert intervals(x, y[::-1], per_day=24)["slope"] == pytest.approx(found["slope"])
 
 
-def test_blocks_make_wider_intervals_than_single_hours_where_errors_last():
+def test_intervals_are_wider_than_those_of_single_hours_where_errors_last():
     x = air(24 * 60)
     slow = np.repeat(np.random.default_rng(3).normal(0, 3, 60), 24)
-    by_block = intervals(x, (x + slow)[None], per_day=24, resamples=300)["MB"]
+    found = intervals(x, (x + slow)[None], per_day=24)["MB"]
     by_hour = 2 * 1.96 * slow.std() / len(slow) ** 0.5  # as if hours were independent
-    assert block_length(24 * 60, 24) == 96 and block_length(30, 1) == 3 and block_length(5, 24) == 5
-    assert by_block[1] - by_block[0] > 2 * by_hour
+    assert found[1] - found[0] > 3 * by_hour
+    assert found[1] - found[0] < 2.5 * 2 * 1.96 * slow.std() / 60**0.5  # days are: no wider than need be
+
+
+def test_intervals_stay_where_their_metric_can_be():
+    x = air(24 * 30)
+    found = intervals(x, (0.2 * x + air(24 * 30, 5))[None], per_day=24)
+    assert 0 <= found["R2"][0] < found["R2"][1] <= 1 and -1 <= found["r"][0] < found["r"][1] <= 1
+    assert (
+        0 <= found["FAC2"][0] < found["FAC2"][1] <= 1 and found["COE"][1] <= 1 and -1 <= found["IOA"][0] < found["IOA"][1] <= 1
+    )
+    assert found["RMSE"][0] > 0 and found["MGE"][0] > 0
+    same = intervals(x, (2 * x)[None], per_day=24)
+    assert (
+        same["slope"] == pytest.approx((2, 2)) and np.isnan(same["FAC2"]).all()
+    )  # all within: how sure that is nobody can tell
