@@ -89,15 +89,26 @@ def keep_hours(connection: Connection, readings: str, judged: str, rows: Rows, t
         query = f"SELECT {', '.join(LEVELS)} FROM {judged} WHERE {noise}"
         rows.parts.setdefault("noise_indicators", []).append(connection.execute(query).to_arrow_table())
         asked.remove("noise_indicators")
-    if not asked - {"footfall_totals"}:
+    if not asked:
         return
     sense_hourly(connection, readings, table="hours", timezone=timezone)
     check(connection, "hours", load_contract("hourly_readings"), accepted="good_hours", quarantined="bad_hours", now=now)
     rows.parts.setdefault("hourly_readings", []).append(connection.execute("FROM good_hours").to_arrow_table())
+    if "footfall_totals" in asked:
+        rows.parts.setdefault("counts_hourly", []).append(connection.execute(_COUNTS, [COUNTED]).to_arrow_table())
     if "noise_indicators" in asked:
         as_levels = f"SELECT *, 3600.0 AS interval_s, 1 AS qc FROM good_hours WHERE {noise}"
         query = f"SELECT {', '.join(LEVELS)} FROM ({as_levels})"
         rows.parts.setdefault("noise_indicators", []).append(connection.execute(query).to_arrow_table())
+
+
+COUNTED = {"pedestrian": "pedestrian", "cyclist": "cyclist", "car": "car", "heavy_vehicle": "lorry", "vehicle": "any"}
+"""Observed property -> road user."""
+_COUNTS = """
+    SELECT site_id, map_extract_value($1::MAP(VARCHAR, VARCHAR), observed_property) AS road_user, interval_start_at,
+           value AS crossings, coverage, flags
+    FROM good_hours WHERE map_contains($1::MAP(VARCHAR, VARCHAR), observed_property)
+"""
 
 
 def keep_counts(connection: Connection, accepted: str, rows: Rows) -> None:

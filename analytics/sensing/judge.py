@@ -13,7 +13,7 @@ from analytics.lake import Connection
 from analytics.sensing.options import AS_USUAL, JudgeOptions
 from analytics.sensing.quality.climatology import CLIMATOLOGY, take_usual
 from analytics.sensing.quality.neighbours import NEIGHBOUR, take_nearby
-from analytics.sensing.quality.order import CALLED, MISSING, TESTS, order_rows
+from analytics.sensing.quality.order import MISSING, TESTS, order_rows
 from analytics.sensing.quality.series import Chunk, Series, check_timezone, drop_series, take_series
 from analytics.sensing.quality.tests import judge_against, judge_neighbours_in_time, take_good
 from analytics.sensing.quality.windows import judge_stretches, take_pace
@@ -182,7 +182,7 @@ def show_judged(connection: Connection, chunk: Chunk, kept: tuple[str, ...], *, 
     if len(goods) == 1:
         good, together, more = f"{goods[0][0]}::BIGINT", f"{goods[0][1]}::TINYINT", ""
     tests = ", ".join(f"((flags >> {4 * number}) & 15)::TINYINT AS {name}" for number, name in enumerate(TESTS))
-    rest = "".join(f", {CALLED.get(name, name)}" for name in kept)
+    rest = "".join(", said" if name == "flags" else f", {name}" for name in kept)
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP VIEW judging_judged AS

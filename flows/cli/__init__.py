@@ -14,7 +14,7 @@ from types import TracebackType
 import typer
 
 from experiments.settings import SettingsError
-from flows.cli import data, pilots, sensing, serving, vendors, video, warning
+from flows.cli import data, footfall, pilots, sensing, serving, vendors, video, warning
 from flows.cli.terminal import FINE, GATE_SAID_NO, RUN_FAILED, WRONG_INPUT
 
 app = typer.Typer(
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (pilots, video, sensing, warning, data, vendors, serving):  # in the order of `testbed --help`
+for group in (pilots, video, sensing, footfall, warning, data, vendors, serving):  # in the order of `testbed --help`
     app.add_typer(group.commands)
 
 

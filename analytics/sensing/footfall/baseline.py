@@ -68,29 +68,52 @@ def baseline(days: Days, totals: Values, *, base: npt.NDArray[np.bool_] | None =
     return found
 
 
-def weather_adjusted(totals: Values, usual: Values, weather: Values) -> Values:
-    """A baseline moved to each day's weather, by a log-linear regression of total over baseline.
+def weather_slopes(days: Days, totals: Values, usual: Values, weather: Values) -> tuple[Values, Values]:
+    """What weather does to the logarithm of a day's total, from days against their comparable days.
+
+    Seasons and years do not enter: a day is held against days near it, in totals and in weather alike.
 
     Args:
+        days: The calendar, `n` days.
         totals: Total of each day, shape `(n,)`.
         usual: From `baseline`, shape `(n,)`.
-        weather: Such as temperature and rain, standardised or not, shape `(n, variables)`.
+        weather: Such as temperature and rain, NaN where not known, shape `(n, variables)`.
 
     Returns:
-        The baseline times what the day's weather does against average weather; NaN where weather or baseline is not known.
+        Change of the logarithm for each unit of weather, shape `(variables,)`; and how far each day's weather lies from the
+        median of its comparable days, shape `(n, variables)`.
 
     Raises:
         SourceError: Fewer than ten days for each variable are known.
     """
-    use = (totals > 0) & (usual > 0) & np.isfinite(weather).all(axis=1)
+    departure = weather - np.column_stack([baseline(days, one) for one in weather.T])
+    use = (totals > 0) & (usual > 0) & np.isfinite(departure).all(axis=1)
     if use.sum() < 10 * (weather.shape[1] + 1):
         raise SourceError(
             f"{int(use.sum())} days have counts, a baseline and weather; expected at least {10 * (weather.shape[1] + 1)}; "
             "give a longer series or leave the weather out"
         )
-    centre = weather[use].mean(axis=0)
-    spread = np.where(weather[use].std(axis=0) > 0, weather[use].std(axis=0), 1.0)
-    moved = (weather - centre) / spread
-    design = np.column_stack([np.ones(int(use.sum())), moved[use]])
+    spread = np.where(departure[use].std(axis=0) > 0, departure[use].std(axis=0), 1.0)
+    design = np.column_stack([np.ones(int(use.sum())), departure[use] / spread])
     weights, *_ = np.linalg.lstsq(design, np.log(totals[use] / usual[use]), rcond=None)
-    return np.asarray(usual * np.exp(moved @ weights[1:]))
+    return np.asarray(weights[1:] / spread), departure
+
+
+def weather_adjusted(days: Days, totals: Values, usual: Values, weather: Values) -> Values:
+    """A baseline moved to each day's weather; arguments and errors as in `weather_slopes`.
+
+    Returns:
+        What comparable days would have had in the weather of the day, shape `(n,)`; NaN where weather or baseline is not known.
+    """
+    slopes, departure = weather_slopes(days, totals, usual, weather)
+    return np.asarray(usual * np.exp(departure @ slopes))
+
+
+def at_average_weather(days: Days, totals: Values, usual: Values, weather: Values) -> Values:
+    """Totals moved to the average weather of all days; arguments and errors as in `weather_slopes`.
+
+    Returns:
+        What each day would have had in average weather, shape `(n,)`; NaN where weather is not known.
+    """
+    slopes, _ = weather_slopes(days, totals, usual, weather)
+    return np.asarray(totals * np.exp(-(weather - np.nanmean(weather, axis=0)) @ slopes))

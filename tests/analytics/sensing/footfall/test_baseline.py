@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from analytics.sensing.footfall.baseline import baseline, comparable_days, weather_adjusted
+from analytics.sensing.footfall.baseline import at_average_weather, baseline, comparable_days, weather_adjusted, weather_slopes
 from analytics.sensing.footfall.calendar import days_between
 from analytics.sensing.footfall.recovery import recovery
 from analytics.sensing.readings import SourceError
@@ -45,14 +45,24 @@ def test_planted_weather_is_found():
     rain = rng.exponential(2, len(USUAL))
     totals = USUAL * np.exp(-0.1 * rain) * rng.lognormal(0, 0.05, len(USUAL))
     usual = baseline(YEARS, totals)
-    adjusted = weather_adjusted(totals, usual, rain[:, None])
+    adjusted = weather_adjusted(YEARS, totals, usual, rain[:, None])
     known = np.isfinite(adjusted)
-    found = np.polyfit(rain[known], np.log(adjusted[known] / usual[known]), 1)[0]
-    assert abs(found + 0.1) < 0.01
+    (slope,), _ = weather_slopes(YEARS, totals, usual, rain[:, None])
+    assert abs(slope + 0.1) < 0.01
     ordinary = known & (YEARS.kind < 3)
     assert np.abs(adjusted / totals - 1)[ordinary].mean() < 0.65 * np.abs(usual / totals - 1)[ordinary].mean()
     with pytest.raises(SourceError, match="expected at least 20"):
-        weather_adjusted(totals[:9], usual[:9], rain[:9, None])
+        weather_adjusted(YEARS, totals, np.full(len(totals), np.nan), rain[:, None])
+
+
+def test_years_of_other_weather_are_alike_at_average_weather():
+    rng = np.random.default_rng(3)
+    warmer = np.where(YEARS.ordinal < date(2024, 1, 1).toordinal(), 0.0, 4.0)
+    warmth = warmer + 3 * np.sin(YEARS.ordinal / 5.3) + rng.normal(0, 1, len(USUAL))
+    totals = USUAL * np.exp(0.05 * warmth) * rng.lognormal(0, 0.03, len(USUAL))
+    moved = at_average_weather(YEARS, totals, baseline(YEARS, totals), warmth[:, None])
+    before, after = (moved[warmer == one].sum() / USUAL[warmer == one].sum() for one in (0.0, 4.0))
+    assert abs(after / before - 1) < 0.02 < totals[warmer > 0].mean() / totals[warmer == 0].mean() - 1.15
 
 
 def test_a_planted_recovery_is_recovered_whatever_the_mix_of_days():
