@@ -10,13 +10,25 @@ import numpy as np
 from analytics.sensing.quality.beside import Course
 from analytics.sensing.quality.findings import ALPHA
 from analytics.sensing.quality.grid import Floats
-from analytics.sensing.quality.shapes import BOX, MEMORIES, RAMP, RESET, STEP, Fit, Shape, chance_law, fit_shapes, memory_of
+from analytics.sensing.quality.shapes import (
+    BOX,
+    MEMORIES,
+    RAMP,
+    RESET,
+    SEASON_WEEKS,
+    STEP,
+    Fit,
+    Shape,
+    chance_law,
+    fit_shapes,
+    memory_of,
+)
 
 FEWEST_WEEKS = 20
 """In a shorter record what wanders by itself cannot be told from what does not."""
 MOST_CHANGES = 8
 """So many changes of a sensor are looked for."""
-NO_STEP = 2.0
+NO_STEP = 4.0
 """A ramp is one where it explains the record by so much better than a step, in log likelihood: it has one number more."""
 NO_STAIRS = 8.0
 """A ramp is two steps where these explain the record by so much better: they have two numbers more, and more places."""
@@ -137,6 +149,9 @@ def _change(course: Course, fit: Fit, weeks: Floats, usual: float, sensors: int)
     best = ratio[ramp if is_drift else step]
     expected = -float(np.expm1(-np.exp((mode - best) / spread))) * sensors
     if expected > ALPHA or best < fit.season / usual + NO_SEASON:
+        return None
+    if not is_drift and step == BOX and len(weeks) < SEASON_WEEKS:
+        # half a year of another level is what a season of its own looks like, too, where only one was seen
         return None
     if is_drift:
         shape = fit.shape[step]

@@ -12,24 +12,23 @@ a while the chances of both are multiplied (Fisher), so that people who keep oth
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
 from analytics.sensing.quality.findings import ALPHA, Finding, Found, Skipped
 from analytics.sensing.quality.grid import Floats, Series, medians_by
+from analytics.sensing.quality.likeness import daily_correlations, daily_correlations_beyond, others_medians
 
 FARTHEST_H = 12
 """Whole hours are tried to here. [h]"""
 FINE_H = 3
 """Every step of the grid is tried to here. [h]"""
+SHORT_DAYS = 42
+"""So long a shift, or a shorter one, is looked for by the usual day and the others at once. [d]"""
 SHORTEST_DAYS = 3
 """A shift for less is more likely an unusual day. [d]"""
 FEWEST_DAYS = 21
 """With fewer days nothing can be said. [d]"""
-DAY_SHARE = 0.75
-"""A day counts when this share of its steps was measured."""
 AGREED = 0.05
 """The others agree where chance does so less often."""
 CLEARLY_LESS = 0.95
@@ -68,9 +67,17 @@ def find_clock_shifts(series: Series) -> Found:
     searched = usable if len(usable) > 2 or series.is_count else []
     beside = len(usable) > 2
     common = others_medians(np.stack([gains[site] for site in searched])) if beside else None
+    middles = others_medians(np.stack([_unusual(series, site, []) for site in searched])) if beside else None
     for place, site in enumerate(searched):
-        # what most of the others gain on the same day is no clock of its own
-        gain = gains[site] if common is None else gains[site] - np.maximum(0.0, np.nan_to_num(common(place)))
+        gain = gains[site]
+        if common is not None and middles is not None:
+            # what most of the others gain on the same day is no clock of its own
+            gain = gain - np.maximum(0.0, np.nan_to_num(common(place)))
+            level = _level(series.values[site])
+            likeness = daily_correlations_beyond(series, level, _usual(series, level), middles(place), [*lags, 0])
+            for lag, begin, end, expected in _short_stretches(gain, likeness[:-1] - likeness[-1], len(lags) * len(usable)):
+                found.findings.append(_finding(series, site, -lags[lag], begin, end, expected, "own usual day and the others"))
+                gain[:, begin:end] = 0.0
         for lag, begin, end, own in _stretches(gain, len(lags) * len(usable), 1.0 if beside else ALPHA):
             by_others = _chance_beside(series, site, usable, lags[lag], begin, end) if beside else 0.0
             both = own * by_others
@@ -92,6 +99,21 @@ def find_clock_shifts(series: Series) -> Found:
     return found
 
 
+def _short_stretches(gain: Floats, beside: Floats, tried: int) -> list[tuple[int, int, int, float]]:
+    """Stretches of a few weeks that fit the usual day, and the others, better when moved: as `_stretches`.
+
+    The gains in both add up faster than either: who keeps other hours loses beside the others what was gained alone.
+    """
+    return [
+        one
+        for one in _stretches(gain + np.nan_to_num(beside), tried, ALPHA)
+        for lag, begin, end, _ in [one]
+        if end - begin <= SHORT_DAYS
+        and np.nansum(gain[lag, begin:end]) > 0
+        and _chance_of_mean(beside[lag, begin:end]) <= AGREED
+    ]
+
+
 def _chance_beside(series: Series, site: int, usable: list[int], lag: int, begin: int, end: int) -> float:
     """Chance that what is unusual about some days fits the others' so much better when moved."""
     day = series.day - series.day[0]
@@ -100,7 +122,7 @@ def _chance_beside(series: Series, site: int, usable: list[int], lag: int, begin
     others = others[:: -(-len(others) // MOST_OTHERS)]
     left = {one: _unusual(part, one, []) for one in [site, *others]}
     middle = _middle(np.stack([left[other] for other in others]))
-    moved, still = _daily_correlations(part, left[site], middle, [lag, 0])
+    moved, still = daily_correlations(part, left[site], middle, [lag, 0])
     gain = (moved - still)[np.isfinite(moved - still)]
     return _chance_of_mean(gain) if len(gain) > 1 else 1.0
 
@@ -123,7 +145,7 @@ def tried_lags(series: Series) -> list[int]:
 def gains_by_day(series: Series, site: int, lags: list[int]) -> Floats:
     """What each day gains in likeness to the usual one when it is moved, shape `(lags, days)`."""
     level = _level(series.values[site])
-    likeness = _daily_correlations(series, level, _usual(series, level), [*lags, 0])
+    likeness = daily_correlations(series, level, _usual(series, level), [*lags, 0])
     gains: Floats = likeness[:-1] - likeness[-1]
     return gains
 
@@ -138,64 +160,6 @@ def _usual(series: Series, level: Floats) -> Floats:
     slot = series.weekday * series.steps_a_day + series.time_of_day
     usual: Floats = medians_by(slot, level, np.isfinite(level), 7 * series.steps_a_day)[slot]
     return usual
-
-
-def _daily_correlations(series: Series, course: Floats, other: Floats, lags: list[int]) -> Floats:
-    """Correlation within each day of a course, moved by some steps, with another one, shape `(lags, days)`.
-
-    Days are blocks of as many steps as a day has, from the record's first midnight on: an hour off where the clock changes.
-    """
-    before, size = int(series.time_of_day[0]), series.steps_a_day
-    number = int(series.day[-1] - series.day[0]) + 1
-    margin = max(abs(lag) for lag in lags)
-
-    def padded(values: Floats) -> Floats:
-        # an hour that the clock skips leaves the last day short
-        row = np.zeros(max((number + 1) * size, before + len(values)) + 2 * margin)
-        row[margin + before : margin + before + len(values)] = values
-        return row
-
-    def powers(values: Floats) -> list[Floats]:
-        use = np.isfinite(values)
-        there = np.where(use, values, 0.0)
-        return [padded(use.astype(np.float64)), padded(there), padded(there**2)]
-
-    theirs = np.stack([row[margin : margin + number * size].reshape(number, size) for row in powers(other)], axis=2)
-    at = margin + np.array(lags)[None, :] + np.arange(number)[:, None] * size
-    windows = [np.lib.stride_tricks.sliding_window_view(row, size)[at] for row in powers(course)]
-    # sums over the steps of a day that both have: of ones, of theirs, of their squares; by ours to the power 0, 1 and 2
-    (steps, other_sum, other_squared), (sum_, both, _), (squared, _, _) = (
-        np.moveaxis(window @ theirs, (0, 1, 2), (2, 1, 0)) for window in windows
-    )
-    steps = np.maximum(1.0, np.round(steps))
-    both = both - sum_ * other_sum / steps
-    # scatter about the day's own mean; a smooth course has next to none of it, and rounding must not become a sign
-    own, its = squared - sum_**2 / steps, other_squared - other_sum**2 / steps
-    whole = (steps >= DAY_SHARE * size) & (own > 1e-9 * squared) & (its > 1e-9 * other_squared)
-    result = np.full((len(lags), number), np.nan)
-    result[whole] = both[whole] / np.sqrt(own[whole] * its[whole])
-    return result
-
-
-def others_medians(rows: Floats) -> Callable[[int], Floats]:
-    """Median over all rows but one of what is there, by the number of that one; NaN where fewer than two are.
-
-    Sorted once: without one value the middle of the others moves by one place, to the side that it was not on.
-    """
-    order = np.sort(rows, axis=0)
-    there = np.isfinite(rows).sum(axis=0)
-
-    def of(row: int) -> Floats:
-        mine = rows[row]
-        is_in = np.isfinite(mine)
-        rest = there - is_in
-        middle = []
-        for place in ((rest - 1) // 2, rest // 2):
-            at, after = (np.take_along_axis(order, np.clip(place + more, 0, len(rows) - 1)[None], axis=0)[0] for more in (0, 1))
-            middle.append(np.where(is_in & (mine <= at), after, at))
-        return np.where(rest >= 2, (middle[0] + middle[1]) / 2, np.nan)
-
-    return of
 
 
 def _stretches(gain: Floats, tried: int, allowed: float) -> list[tuple[int, int, int, float]]:
@@ -264,7 +228,7 @@ def _whole_record(series: Series, usable: list[int], lags: list[int], found: Fou
         middle = middles(place) if middles is not None else left[usable[1 - place]]
         if not _may_be_shifted(left[site], middle, lags):
             continue
-        likeness = _daily_correlations(series, left[site], middle, [*lags, 0])
+        likeness = daily_correlations(series, left[site], middle, [*lags, 0])
         days = np.isfinite(likeness[-1])
         if days.sum() < FEWEST_DAYS:
             reason = f"{int(days.sum())} days beside others; expected {FEWEST_DAYS}"

@@ -115,15 +115,21 @@ def _stretches(values: Floats, bits: Floats, size: int, nearest: int) -> list[tu
         told = np.concatenate([[0.0], np.cumsum(bits[site])])
         missing = np.concatenate([[0], np.cumsum(~np.isfinite(values[site]))])
         worth[site] = (told[size:] - told[:-size] >= LEAST_BITS) & (missing[size:] == missing[:-size])
+    ordered = np.sort(marks[worth])
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    del ordered
+    if not len(twice):
+        return []
+    for site in range(sites):
+        at = np.minimum(np.searchsorted(twice, marks[site]), len(twice) - 1)
+        worth[site] &= twice[at] == marks[site]
     site_at, step_at = np.nonzero(worth)
     order = np.lexsort((site_at, step_at, marks[site_at, step_at]))
     site_at, step_at = site_at[order], step_at[order]
-    mark = marks[site_at, step_at]
-    group = np.cumsum(np.concatenate([[True], mark[1:] != mark[:-1]])) - 1 if len(mark) else np.empty(0, np.intp)
-    shared = np.bincount(group, minlength=1)[group] > 1 if len(mark) else np.empty(0, np.bool_)
+    group = np.searchsorted(twice, marks[site_at, step_at])
     first_of: dict[int, list[tuple[int, int]]] = {}
     matches: dict[tuple[int, int, int], list[int]] = {}
-    for number, site, step in zip(group[shared].tolist(), site_at[shared].tolist(), step_at[shared].tolist(), strict=True):
+    for number, site, step in zip(group.tolist(), site_at.tolist(), step_at.tolist(), strict=True):
         earlier = first_of.setdefault(number, [])
         # the sensor's own earliest stretch explains a copy better than another sensor's
         own = [one for one in earlier if one[0] == site and step - one[1] >= nearest]

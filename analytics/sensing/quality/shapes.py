@@ -23,6 +23,8 @@ RAMP_WEEKS = 12
 GRID = 48
 """Ramps begin and end at so many places of a record, at most; the best one is then refined."""
 YEAR_WEEKS = 365.25 / 7
+SEASON_WEEKS = round(2 * YEAR_WEEKS)
+"""From so many weeks on a sensor's own season is taken out of its record; in a shorter one it competes with all shapes."""
 SIMULATIONS = 400
 """Simulated records of each length and memory."""
 MEMORIES = 10
@@ -97,11 +99,11 @@ def _basis(number: int, memory: int) -> tuple[tuple[Shape, ...], Floats, Floats,
     year = 2 * np.pi * week / YEAR_WEEKS
     season = np.stack([np.sin(year), np.cos(year)])
     level = np.ones((1, number))
-    nuisance = _whitened(np.concatenate([level, season]) if number >= 2 * YEAR_WEEKS else level, memory)
+    nuisance = _whitened(np.concatenate([level, season]) if number >= SEASON_WEEKS else level, memory)
     flat = np.linalg.qr(nuisance.T)[0].T
     sine = _without(_whitened(season, memory), flat)
     # a year's sine stands only where most of a year was seen and not two
-    sine = np.linalg.qr(sine.T)[0].T if 0.75 * YEAR_WEEKS <= number < 2 * YEAR_WEEKS else np.zeros((2, number))
+    sine = np.linalg.qr(sine.T)[0].T if 0.75 * YEAR_WEEKS <= number < SEASON_WEEKS else np.zeros((2, number))
     courses = _without(_whitened(courses, memory), flat)
     size = np.sqrt((courses**2).sum(axis=1, keepdims=True))
     return shapes, courses / np.maximum(size, 1e-9) * (size > 1e-6), flat, sine
