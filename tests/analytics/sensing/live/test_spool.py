@@ -99,3 +99,4 @@ def test_large_messages_are_read_and_written_in_pieces(tmp_path, monkeypatch):
     assert [number for piece in pieces for number in piece] == list(range(20))
     assert max(len(piece) for piece in pieces) <= 6  # two reads of what 1000 bytes hold
     assert reader.read(100) == []
+    writer.close()
