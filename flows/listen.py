@@ -23,6 +23,7 @@ from analytics.sensing.live.receiver import Receiver
 from analytics.sensing.live.spool import SpoolReader
 from analytics.sensing.live.store import prepare, store
 from analytics.sensing.readings import SourceError, site_id_of
+from analytics.sensing.units import conversion
 from data_contracts.contract import load_contract
 from experiments.faults import wrong_value
 from experiments.settings import Settings
@@ -213,11 +214,11 @@ def listen(
             def note(event: dict[str, Any]) -> None:
                 _note(event, heard, progress, was_here=was_here)
 
-            found = Receiver(address, meaning.topics(), folder, at_least=last + 1, on_event=note)
-            found.wait()
-            return found
+            return Receiver(address, meaning.topics(), folder, at_least=last + 1, on_event=note)
 
         receiver = receive()
+        conversion("pm25", "ug/m3")  # loads the library of units beside: not when the first readings wait
+        receiver.wait()
         started = told = time.monotonic()
 
         def batches() -> Iterator[None]:

@@ -41,11 +41,12 @@ class Town:
 
     def __init__(self, folder: Path, broker: Mosquitto) -> None:
         self.broker, self.home, self.mapping = broker, folder / "home", folder / "mapping.yaml"
+        self.address = broker.address
         self.mapping.write_text(yaml.safe_dump(PLAIN))
 
     @property
     def settings(self) -> Settings:
-        return load_settings({"TESTBED_HOME": str(self.home), "TESTBED_MQTT_TOWN": self.broker.address})
+        return load_settings({"TESTBED_HOME": str(self.home), "TESTBED_MQTT_TOWN": self.address})
 
     def rows(self, query: str) -> list[tuple]:
         settings = self.settings
@@ -55,11 +56,12 @@ class Town:
         finally:
             connection.close()
 
-    def listen(self, *steps, listen_for: str = "30s") -> dict:
+    def listen(self, *steps, listen_for: str = "60s", tell=lambda _text: None) -> dict:
         """Listen until all steps are done, each begun when a connection has been made or lost; then as Ctrl-C would."""
         waiting = list(steps)
 
         def progress(text: str) -> None:
+            tell(text)
             if waiting and "connected to" in text:
                 step = waiting.pop(0)
                 threading.Thread(target=step).start()

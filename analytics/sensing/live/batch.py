@@ -59,6 +59,7 @@ class Parser:
         self._mapping = mapping
         self._document = Document.strict()
         self._topics: dict[str, dict[str, Any]] = {}
+        self._sites: dict[str, str] = {}
         self._judged: dict[tuple[str | None, str | None], str | None] = {}
 
     def batch(self, messages: Sequence[Message]) -> Batch:
@@ -102,10 +103,18 @@ class Parser:
                 "interval_s.number", f"interval_s is '{str(columns['interval_s'])[:40]}'; expected a number"
             ) from None
         number = message.number * MAX_READINGS + place
-        row = (number, site_id and site_id_of(site_id), observed, start_at, interval_s, value, unit, None, None)
+        row = (number, site_id and self._site_of(site_id), observed, start_at, interval_s, value, unit, None, None)
         for column, one in zip(batch.rows, row, strict=True):
             column.append(one)
         batch.received_at.append(message.received_at)
+
+    def _site_of(self, name: str) -> str:
+        known = self._sites.get(name)
+        if known is None:
+            known = site_id_of(name)
+            if len(self._sites) < _REMEMBERED:
+                self._sites[name] = known
+        return known
 
     def _require_known(self, observed: str | None, unit: str | None) -> None:
         """Refuse a property or unit that readings could not be kept in; each pair is looked up once."""

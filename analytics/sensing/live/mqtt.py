@@ -23,7 +23,7 @@ SCHEMES = {"mqtt": 1883, "mqtts": 8883}
 """Schemes of addresses, with their usual ports."""
 GATHER_S = 0.1
 """So long messages are gathered that are then put on disk at once. [s]"""
-LONGEST_WAIT_S = 30.0
+LONGEST_WAIT_S = 5.0
 """Longest wait before the next attempt to connect. [s]"""
 SPOOL_BYTES = 1 << 30
 """When so much waits on disk, nothing more is taken from the broker. [bytes]"""

@@ -219,6 +219,8 @@ def text_of(value: object) -> str | None:
     Raises:
         Refused: It is an object or a list.
     """
+    if type(value) is str and len(value) <= LONGEST_TEXT and value.isascii():
+        return value
     if value is None:
         return None
     if value is True or value is False:

@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 SEGMENT_BYTES = 8 << 20
 """A segment that has grown beyond this is followed by a new one. [bytes]"""
+AT_ONCE_BYTES = 16 << 20
+"""So much of a spool is read, or put on disk, in one piece. [bytes]"""
 _FRAME = struct.Struct(">IHIId")  # CRC-32 of all that follows, bytes of topic and of payload kept, payload's size, received
 _PATTERN = "*.spool"
 
@@ -73,17 +75,17 @@ class SpoolWriter:
         Raises:
             OSError: The disk is full or broken; none of the messages may be acknowledged.
         """
-        frames = []
+        piece, count = bytearray(), 0
         for topic, payload, size, received_at in messages:
             rest = _FRAME.pack(0, len(topic), len(payload), size, received_at)[4:] + topic + payload
-            frames.append(zlib.crc32(rest).to_bytes(4, "big") + rest)
-        whole = memoryview(b"".join(frames))
-        done = 0
-        while done < len(whole):
-            done += os.write(self._file, whole[done:])
+            piece += zlib.crc32(rest).to_bytes(4, "big") + rest
+            count += 1
+            if len(piece) > AT_ONCE_BYTES:
+                self._write(piece)
+                piece = bytearray()
+        self._write(piece)
         os.fdatasync(self._file)
-        self._written += len(whole)
-        self._next += len(frames)
+        self._next += count
         if self._written > SEGMENT_BYTES:
             os.close(self._file)
             self._begin()
@@ -92,6 +94,12 @@ class SpoolWriter:
         """End; another writer may go on."""
         os.close(self._file)
         self._lock.close()
+
+    def _write(self, piece: bytearray) -> None:
+        whole, done = memoryview(piece), 0
+        while done < len(whole):
+            done += os.write(self._file, whole[done:])
+        self._written += done
 
     def _begin(self) -> None:
         path = self._folder / f"{self._next:020d}.spool"
@@ -116,9 +124,10 @@ class SpoolReader:
         self._offset, self._number = 0, 0
 
     def read(self, limit: int) -> list[Message]:
-        """The next messages, at most `limit` and whole segments of `SEGMENT_BYTES` at once; empty when none waits."""
+        """The next messages, at most `limit` and at most twice `AT_ONCE_BYTES`; empty when none waits."""
         found: list[Message] = []
-        while len(found) < limit:
+        held = 0
+        while len(found) < limit and held < AT_ONCE_BYTES:
             segments = sorted(self._folder.glob(_PATTERN))
             if self._segment is None:
                 if not segments:
@@ -128,9 +137,10 @@ class SpoolReader:
             later = [path for path in segments if path > self._segment]
             with self._segment.open("rb") as file:  # listed before it is read: what has a successor grows no more
                 file.seek(self._offset)
-                data = file.read()
+                data = file.read(AT_ONCE_BYTES)
             messages, used = _frames(data, self._number, limit - len(found))
             self._offset += used
+            held += used
             self._number += len(messages)
             found += [message for message in messages if message.number > self._after]
             if messages:

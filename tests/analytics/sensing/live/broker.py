@@ -34,6 +34,21 @@ class Mosquitto:
         )
         self.address = f"mqtt://127.0.0.1:{self.port}"
 
+    def add_listener(self, more: str) -> None:
+        """A second listener, on `other_port`."""
+        self.end()
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.other_port = free.getsockname()[1]
+        with self._config.open("a") as config:
+            config.write(f"listener {self.other_port} 127.0.0.1\n{more}")
+        self.start()
+
+    def until_saved(self, text: str) -> None:
+        """Wait until the broker has written a message that waits to disk."""
+        file = self._config.parent / "mosquitto.db"
+        while not file.exists() or text.encode() not in file.read_bytes():
+            time.sleep(0.05)
+
     def start(self) -> None:
         assert PROGRAM is not None
         with self._log.open("ab") as log:
@@ -70,10 +85,12 @@ def mosquitto(folder: Path, more: str = "allow_anonymous true\n") -> Iterator[Mo
 class Publisher:
     """A client in a thread of its own that connects again by itself, and sends again what was not acknowledged."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, user: str | None, password: str | None, protocol: int) -> None:
         name = f"publisher-{time.monotonic_ns()}"
         self._acknowledged: set[int] = set()
-        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
+        kept = {} if protocol == mqtt.MQTTv5 else {"clean_session": False}
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=protocol, **kept)
+        self.client.username_pw_set(user, password)
         self.client.on_publish = lambda _client, _data, identifier, *_: self._acknowledged.add(identifier)
         self.client.reconnect_delay_set(0.1, 0.5)
         self.client.connect("127.0.0.1", port)
@@ -90,9 +107,11 @@ class Publisher:
 
 
 @contextmanager
-def publisher(broker: Mosquitto) -> Iterator[Publisher]:
+def publisher(
+    broker: Mosquitto, user: str | None = None, password: str | None = None, protocol: int = mqtt.MQTTv311
+) -> Iterator[Publisher]:
     """A publisher that is connected, and no longer at the end."""
-    found = Publisher(broker.port)
+    found = Publisher(broker.port, user, password, protocol)
     try:
         yield found
     finally:

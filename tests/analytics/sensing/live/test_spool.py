@@ -86,3 +86,17 @@ def test_a_changed_byte_is_noticed(tmp_path):
     data[-3] ^= 1
     segment.write_bytes(data)
     assert [m.payload for m in SpoolReader(tmp_path, after=0).read(9)] == [b"first"]
+
+
+def test_large_messages_are_read_and_written_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(spool, "AT_ONCE_BYTES", 1000)
+    writer = SpoolWriter(tmp_path)
+    writer.append([(b"a", bytes([number]) * 300, 300, 0.0) for number in range(20)])
+    reader = SpoolReader(tmp_path, after=0)
+    pieces = []
+    while found := reader.read(100):
+        pieces.append([message.payload[0] for message in found])
+    assert [number for piece in pieces for number in piece] == list(range(20))
+    assert max(len(piece) for piece in pieces) <= 6  # two reads of what 1000 bytes hold
+    assert reader.read(100) == []
+    writer.close()
