@@ -47,7 +47,7 @@ def course(found: Course, names: dict[str, str], say: Words, *, dark: bool = Fal
         x=alt.X(
             "day:T", timeUnit="yearmonthdate", title=None, axis=alt.Axis(format="%Y-%m-%d", labelOverlap="greedy", tickCount=5)
         ),
-        y=alt.Y("site:N", title=None, sort=sites, axis=alt.Axis(labelLimit=150)),
+        y=alt.Y("site:N", title=None, sort=sites, axis=alt.Axis(labelLimit=150, labelOverlap=False, labelFontSize=10)),
         color=alt.Color("colour:N", scale=None, legend=None),
         tooltip=[
             alt.Tooltip("site:N", title=say("site")),

@@ -101,6 +101,7 @@ def _show_course(course: Course, names: dict[str, str], say: Words) -> None:
             alt,
             figures=[layout.plain(band_name(name, say)) for name in shown],
         )
+    layout.download(f"{course.index_id}_days.csv", course.days, say("download_table"), f"csv_{course.index_id}")
     notes = [say("air_table", table=course.index_id, version=course.version)]
     if not course.is_of_site:
         notes.append(say("air_one_pollutant"))
@@ -144,7 +145,7 @@ def _limit_row(row: Row, names: dict[str, str], say: Words) -> dict[str, str]:
         say("limit"): layout.plain(limit_words(row, say)),
         say("limit_found"): layout.plain(found),
         say("limit_allowed"): say("limit_mean") if yearly else say.number(row["allowed"]),
-        say("limit_worst"): layout.plain(names.get(row["worst_site"], row["worst_site"])),
+        say("limit_worst"): layout.plain(names.get(row["worst_site"], str(row["worst_site"]))),
         say("limit_judged"): layout.plain(judged(row, say)),
     }
 

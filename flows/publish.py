@@ -21,16 +21,12 @@ from flows.feeds import OPEN_CONTRACTS
 from flows.figures import open_kinds, remake
 from flows.judged_table import rows_digest
 from flows.open_data import OPEN_DATA, TOTALS, aggregate, open_data_terms, open_hours
+from flows.public_page import public_page, published_figures
 
 _SAME_CELL = " AND ".join(
     f"o.{name} IS NOT DISTINCT FROM c.{name}"
     for name in ("site_id", "line", "road_user", "direction", "period_start_at", "period_s")
 )
-COLLECTED = {
-    "en": ("What we collect", "What we do not collect"),
-    "fr": ("Ce que nous recueillons", "Ce que nous ne recueillons pas"),
-    "es": ("Lo que recogemos", "Lo que no recogemos"),
-}
 SPENT = {
     "en": "The counts of {contract} carry random noise, so that nobody can tell from them whether {unit} was counted. Each "
     "release tells a little all the same. What it may tell is limited: of a privacy budget (epsilon) of {total}, {spent} is "
@@ -97,12 +93,14 @@ def publish_pilot(name: str, settings: Settings, *, with_noise: bool = False, no
                 connection.execute(f"CREATE OR REPLACE TEMP TABLE in_lake AS {chosen}")
             counted[kind] = _leave(connection, pilot, run_id, load_contract(kind), at, settings.published / pilot.id)
         spent = _spent(connection, pilot.id)
+        found = published_figures(connection, pilot, run_id)
     folder = settings.published / pilot.id
     for kind in names:
         (folder / f"{kind}.csv.partial").replace(folder / f"{kind}.csv")
         (folder / f"{kind}.odcs.yaml").write_bytes(contracts()[kind].read_bytes())
     page = folder / "index.html"
-    page.write_text(_page(pilot.model_dump(mode="json"), json.loads(row[1]), [main, *names], spent), encoding="utf-8")
+    told = {language: _budget_told(language, spent) for language in pilot.citizens}
+    page.write_text(public_page(pilot, json.loads(row[1]), [main, *names], told, found), encoding="utf-8")
     return {
         "pilot": pilot.id,
         "run_id": run_id,
@@ -231,36 +229,6 @@ def _release(connection: Connection, pilot: Pilot, run_id: str) -> None:
                 )
 
     retry(work)
-
-
-def _page(pilot: dict[str, Any], document: dict[str, Any], kinds: list[str], spent: float | None) -> str:
-    """A page without scripts: question, answer, what was collected and what was not, open data, whom to ask."""
-    safe = html.escape
-    sections = []
-    for language, words in pilot["citizens"].items():
-        collected, not_collected = COLLECTED.get(language, COLLECTED["en"])
-        sections.append(
-            f'<section lang="{safe(language)}"><h1>{safe(pilot["title"].get(language, pilot["id"]))}</h1>'
-            f"<h2>{safe(pilot['asks'])}</h2><p><strong>{safe(document['answer'])}</strong></p>"
-            f"<p>{safe(words['why'])}</p><dl><dt>{collected}</dt><dd>{safe(words['what_we_collect'])}</dd>"
-            f"<dt>{not_collected}</dt><dd>{safe(words['what_we_do_not'])}</dd></dl>"
-            f"{_budget_told(language, spent)}</section>"
-        )
-    notes = "".join(f"<li>{safe(note)}</li>" for note in (document["effect"] or {}).get("notes", []))
-    first = next(iter(pilot["citizens"]))
-    data = " · ".join(
-        f'<a href="{kind}.csv">{kind} (CSV)</a> · <a href="{kind}.odcs.yaml">contract</a>' for kind in dict.fromkeys(kinds)
-    )
-    return (
-        f'<!DOCTYPE html><html lang="{safe(first)}"><head><meta charset="utf-8"><title>{safe(pilot["id"])}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<style>body{font:1.1rem/1.5 sans-serif;max-width:42rem;margin:2rem auto;padding:0 1rem}</style></head><body>"
-        f"<main>{''.join(sections)}<ul>{notes}</ul>"
-        f"<p>{data}</p>"
-        f"<p>{safe(pilot['attribution'])}</p>"
-        f"<p>{safe(pilot['owner']['team'])}, {safe(pilot['owner']['contact'])}</p>"
-        f"<p><small>run {safe(document['run_id'])}, plan {safe(document['plan_hash'])}</small></p></main></body></html>\n"
-    )
 
 
 def _budget_told(language: str, spent: float | None) -> str:
