@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import charts, disclosure, language, layout, queries
+from dashboards import charts, disclosure, language, layout, queries, warning_queue
 from dashboards.language import Words
 from dashboards.queries import Run
 
@@ -29,6 +29,7 @@ def main() -> None:
     checks = queries.checks(snapshot)
     show_glance(newest, checks, say)
     show_pilots(counted, newest, titles, checks, say)
+    warning_queue.show_warnings(titles, snapshot, say)
     show_gate(newest, titles, checks, say)
     show_quarantine(newest, titles, snapshot, say)
     show_budget(titles, snapshot, say)
