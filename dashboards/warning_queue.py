@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import Any
 
 import streamlit as st
@@ -13,19 +14,21 @@ from dashboards.reading import Row, read, records
 
 SHOWN = 10
 """So many rows stand on the page; the others open below."""
+SHORT = 28
+"""Letters of a pilot's title beside a place."""
 DECIDED = {"approved": "✓", "rejected": "✕", "proposed": "○"}
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
 def warnings_of(snapshot: int) -> list[Row]:
-    """Every warning of the queue with its evidence: those that wait first, then the newest.
+    """Every warning of the queue with its evidence: those that wait first, of them those that raise a level, the newest first.
 
     Args:
         snapshot: The lake's newest snapshot.
     """
     query = """
         FROM (SELECT DISTINCT ON (warning_id) * FROM lake.warnings_queue ORDER BY warning_id, proposed_at)
-        ORDER BY status <> 'proposed', interval_start_at DESC, district, warning_id
+        ORDER BY status <> 'proposed', (evidence->>'$.is_raise') = 'false', interval_start_at DESC, district, warning_id
     """
     return [{**row, "evidence": json.loads(row["evidence"])} for row in read(lambda connection: records(connection, query))]
 
@@ -57,7 +60,7 @@ def show_warnings(titles: dict[str, str], snapshot: int, say: Words) -> None:
 
 def _row(row: Row, titles: dict[str, str], say: Words) -> dict[str, str]:
     evidence = row["evidence"]
-    pilot = titles.get(evidence.get("pilot_id", ""), "")
+    pilot = textwrap.shorten(titles.get(evidence.get("pilot_id", ""), ""), SHORT, placeholder="…")
     what = say.get(f"property_{row['observed_property']}", row["observed_property"])
     return {
         say("warning_status"): _status(row, say),
@@ -85,9 +88,11 @@ def _level(name: str, say: Words) -> str:
 
 def _why(evidence: dict[str, Any], say: Words) -> str:
     """The threshold, and the highest value that reached it; of a level that falls, the threshold alone."""
-    unit = UNITS.get(evidence.get("unit", ""), evidence.get("unit", ""))
-    bound = f"{say.number(evidence['threshold'], 1)} {unit}".strip()
+    own = evidence.get("unit", "")
+    unit = "" if own == "count" else UNITS.get(own, own)
+    digits = 0 if float(evidence["threshold"]).is_integer() else 1
+    bound = f"{say.number(evidence['threshold'], digits)} {unit}".strip()
     values = [value for value in evidence["values"].values() if value is not None]
-    if not evidence["is_raise"] or not values:
+    if not evidence.get("is_raise") or not values:
         return say("warning_below", bound=bound)
     return say("warning_reached", value=say.number(max(values), 1), bound=bound)
