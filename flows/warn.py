@@ -267,6 +267,7 @@ def _proposal(
     evidence = {
         **_told(change),
         "pilot_id": network.pilot_id,
+        "unit": network.unit,
         "forecast": forecast,
         "levels_verified": table.verified,
         "source": table.source,

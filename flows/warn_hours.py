@@ -82,8 +82,7 @@ def read_network(
             _take(connection, weather, settings, None, is_weather=True)
             if connection.execute("FROM every WHERE is_weather LIMIT 1").fetchone() is None:
                 raise EarlyWarningError(
-                    f"{', '.join(weather)}: no hours were found; expected a published pilot or files with them; "
-                    "correct --weather"
+                    f"{', '.join(weather)}: no hours were found; expected a published pilot or files; correct --weather"
                 )
         if until is not None:
             connection.execute("DELETE FROM every WHERE hour_at > ?::TIMESTAMPTZ - INTERVAL 1 HOUR", [until])
@@ -143,14 +142,13 @@ def _grid(connection: Connection, name: str, pilot_id: str, observed: str, input
         )
     connection.execute("CREATE TEMP TABLE places AS SELECT unnest(?::VARCHAR[]) AS site_id, unnest(range(?)) AS place",
                        [stations, len(stations)])  # fmt: skip
-    cells = connection.execute(
-        "SELECT date_diff('hour', ?, hour_at) AS step, place, avg(value ORDER BY value) AS value "
-        "FROM (FROM every JOIN places USING (site_id)) WHERE hour_at IS NOT NULL AND NOT is_weather AND property = ? "
-        "GROUP BY ALL", [first, observed],
+    shape = length, len(stations)
+    cells: dict[str, Any] = connection.execute(
+        "SELECT date_diff('hour', ?, hour_at) AS step, place, value FROM every JOIN places USING (site_id) "
+        "WHERE hour_at IS NOT NULL AND NOT is_weather AND property = ?", [first, observed],
     ).fetchnumpy()  # fmt: skip
-    values = np.full((length, len(stations)), np.nan)
-    values[cells["step"], cells["place"]] = cells["value"]
-    known = _beside(connection, name, observed, inputs, (first, length, len(stations)))
+    values = _means(cells["step"] * shape[1] + cells["place"], cells["value"], length * shape[1]).reshape(shape)
+    known = _beside(connection, name, observed, inputs, (first, *shape))
     return Network(name, pilot_id, tuple(stations), values, first.astimezone(UTC), str(units[0]), known)
 
 
@@ -178,13 +176,15 @@ def _beside(
             else {one: "value"}
         )
         for part, formula in parts.items():
-            cells = connection.execute(
-                f"SELECT date_diff('hour', ?, hour_at) AS step, place, avg({formula} ORDER BY value) AS value "
-                f"FROM (FROM every LEFT JOIN places USING (site_id)) WHERE {others} AND property = ? "
-                "AND hour_at >= ? AND hour_at < ? GROUP BY GROUPING SETS ((step, place), (step)) HAVING place IS NOT NULL "
-                "OR grouping(place) = 1", [first, observed, one, first, first + timedelta(hours=length)],
+            cells: dict[str, Any] = connection.execute(
+                f"SELECT date_diff('hour', ?, hour_at) AS step, coalesce(place, ?) AS place, {formula} AS value "
+                f"FROM every LEFT JOIN places USING (site_id) WHERE {others} AND property = ? AND hour_at >= ? AND hour_at < ?",
+                [first, count, observed, one, first, first + timedelta(hours=length)],
             ).fetchnumpy()  # fmt: skip
-            known[part] = _own_or_mean({key: np.ma.asarray(column) for key, column in cells.items()}, length, count)
+            mean = _means(cells["step"], cells["value"], length)[:, None]
+            own = _means(cells["step"] * (count + 1) + cells["place"], cells["value"], length * (count + 1))
+            own = own.reshape(length, count + 1)[:, :count]
+            known[part] = np.where(np.isfinite(own).any(axis=0), own, mean)
         if not np.isfinite(known[part]).any():
             raise EarlyWarningError(
                 f"{name}: no hour of '{one}' lies within the hours of '{observed}'; expected hours of the same time; "
@@ -193,12 +193,10 @@ def _beside(
     return known
 
 
-def _own_or_mean(cells: dict[str, Any], length: int, count: int) -> Values:
-    """Each station's own values where it has any, else the mean of all sites, shape `(length, count)`."""
-    is_mean = np.ma.getmaskarray(cells["place"])
-    mean, own = np.full(length, np.nan), np.full((length, count), np.nan)
-    mean[cells["step"][is_mean]] = np.ma.filled(cells["value"][is_mean], np.nan)
-    own[cells["step"][~is_mean], np.asarray(cells["place"][~is_mean], dtype=np.int64)] = np.ma.filled(
-        cells["value"][~is_mean], np.nan
-    )
-    return np.where(np.isfinite(own).any(axis=0), own, mean[:, None])
+def _means(cell: Any, value: Any, count: int) -> Values:
+    """Mean of the values of each cell, NaN where there is none, shape `(count,)`."""
+    is_there = ~np.ma.getmaskarray(value)
+    places, found = np.ma.getdata(cell)[is_there], np.ma.getdata(value)[is_there]
+    rows = np.bincount(places, minlength=count)
+    total = np.bincount(places, weights=found, minlength=count)
+    return np.where(rows > 0, total / np.maximum(rows, 1), np.nan)

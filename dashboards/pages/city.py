@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import charts, disclosure, figures, language, layout, queries
+from dashboards import charts, disclosure, figures, language, layout, queries, warning_queue
 from dashboards.language import Words
 from dashboards.queries import Run
 
@@ -30,6 +30,7 @@ def main() -> None:
     show_glance(newest, checks, say)
     show_pilots(counted, newest, titles, checks, say)
     figures.show_side_by_side(counted, titles, snapshot, say)
+    warning_queue.show_warnings(titles, snapshot, say)
     show_gate(newest, titles, checks, say)
     show_quarantine(newest, titles, snapshot, say)
     show_budget(titles, snapshot, say)
