@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, fields
 from datetime import date
-from typing import Any
-from urllib.parse import parse_qsl
 
+from analytics.rendered import read_query
 from analytics.sensing.readings import SourceError
 
 OBSERVED = ("pm25", "no2", "noise_laeq", "temperature", "humidity")
@@ -65,29 +63,9 @@ def read_address(source: str) -> Address:
         >>> read_address("network:street?seed=3&days=28&traffic_change=-0.4").traffic_change
         -0.4
     """
-    kind, _, query = source.removeprefix(SCHEME).partition("?")
-    if kind != "street":
-        raise SourceError(f"{source}: network is '{kind}'; expected street; write network:street?seed=3&days=168")
-    known = {field.name: _KINDS[str(field.type)] for field in fields(Address)}
-    given: dict[str, Any] = {}
-    for key, value in parse_qsl(query, keep_blank_values=True):
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else "leave it out"
-            raise SourceError(f"{source}: network parameter '{key}' is unknown; expected one of {', '.join(known)}; {hint}")
-        if key in given:
-            raise SourceError(f"{source}: network parameter '{key}' is given 'twice'; expected once; remove one")
-        try:
-            given[key] = known[key](value)
-        except ValueError:
-            whole = " without decimals" if known[key] is int else ""
-            raise SourceError(
-                f"{source}: network parameter '{key}' is '{value}'; expected a number{whole}; correct it"
-            ) from None
-    for key in ("seed", "days"):
-        if key not in given:
-            raise SourceError(f"{source}: network parameter '{key}' is 'missing'; expected {key}=...; add it")
-    found = Address(**given)
+    kinds = {field.name: _KINDS[str(field.type)] for field in fields(Address)}
+    example = f"{SCHEME}street?seed=3&days=168"
+    found = Address(**read_query(source, kinds, needed=("seed", "days"), example=example, error=SourceError))
     for fault in _faults(found):
         raise SourceError(f"{source}: network parameter {fault}; correct it")
     return found

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
-from urllib.parse import parse_qsl
 
+from analytics.rendered import read_query
 from analytics.video.source import SourceError
 
 TRAFFIC = ("cyclists_per_minute", "vehicles_per_minute", "trees")
@@ -37,25 +36,5 @@ def read_address(source: str) -> dict[str, Any]:
         >>> read_address("scene:street?seed=7&seconds=120&cyclists_per_minute=4")
         {'seed': 7, 'seconds': 120.0, 'cyclists_per_minute': 4.0}
     """
-    kind, _, query = source.removeprefix("scene:").partition("?")
-    if kind != "street":
-        raise SourceError(f"{source}: scene is '{kind}'; expected street; write scene:street?seed=7&seconds=120")
-    given: dict[str, Any] = {}
-    for key, value in parse_qsl(query, keep_blank_values=True):
-        if key not in _PARAMETERS:
-            near = difflib.get_close_matches(key, _PARAMETERS, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else "leave it out"
-            raise SourceError(f"{source}: scene parameter '{key}' is unknown; expected one of {', '.join(_PARAMETERS)}; {hint}")
-        if key in given:
-            raise SourceError(f"{source}: scene parameter '{key}' is given 'twice'; expected once; remove one")
-        try:
-            given[key] = _PARAMETERS[key](value)
-        except ValueError:
-            raise SourceError(
-                f"{source}: scene parameter '{key}' is '{value}'; expected a number"
-                f"{' without decimals' if _PARAMETERS[key] is int else ''}; correct it"
-            ) from None
-    for key in ("seed", "seconds"):
-        if key not in given:
-            raise SourceError(f"{source}: scene parameter '{key}' is 'missing'; expected {key}=...; add it")
-    return given
+    example = "scene:street?seed=7&seconds=120"
+    return read_query(source, _PARAMETERS, needed=("seed", "seconds"), example=example, error=SourceError)

@@ -54,9 +54,8 @@ def read(connection: Connection, path: Path, case: Case, seed: int) -> bool:
         require_line(error)
         assert case.refused, f"good rows are lost: {error}"
         return False
-    chosen = ", ".join(
-        f"{name}::{'DOUBLE' if name == 'interval_s' else 'VARCHAR'} AS {name}" for name in COLUMNS if name != "source_row"
-    )
+    own = {"interval_s": "interval_s::DOUBLE", "site_id": f"CASE WHEN site_id = '' THEN '' ELSE 'f{seed}_' || site_id END"}
+    chosen = ", ".join(f"{own.get(name, f'{name}::VARCHAR')} AS {name}" for name in COLUMNS if name != "source_row")
     connection.execute(f"INSERT INTO family SELECT source_row + {APART * seed}, {chosen} FROM read")
     return True
 
@@ -71,7 +70,7 @@ def require_prepared(connection: Connection, seeds: list[int], cases_: dict[int,
         except SourceError:
             unknown.append((name, unit))
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE clean AS SELECT * REPLACE ((source_row // {APART}) || '_' || site_id AS site_id) "
+        "CREATE OR REPLACE TEMP TABLE clean AS SELECT * "
         "FROM accepted WHERE observed_property || ' ' || unit IN (SELECT unnest(?))",
         [known],
     )
