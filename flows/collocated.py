@@ -167,14 +167,10 @@ def _channels_of(named: Any, columns: Any, wanted: set[str]) -> dict[str, dict[s
     if named is None or "pm25" not in wanted:
         return {"judged": None}
     values = columns.get("values") if isinstance(columns, dict) else None
-    two = [values.get(one) for one in named] if isinstance(values, dict) and isinstance(named, list) else []
-    if (
-        len(two) != 2
-        or named[0] == named[1]
-        or not all(isinstance(one, dict) for one in two)
-        or two[0] != two[1]
-        or (property_of(str(two[0].get("property"))) != "pm25")
-    ):
+    two = []
+    if isinstance(values, dict) and isinstance(named, list) and len(named) == len(set(map(str, named))) == 2:
+        two = [one for name in map(str, named) if isinstance(one := values.get(name), dict)]
+    if len(two) != 2 or two[0] != two[1] or property_of(str(two[0].get("property"))) != "pm25":
         raise SourceError(
             f"channels {named!r}: found no two columns of PM2.5; expected the names of two columns among `values`, both of "
             "property pm25 in the same unit; correct --mapping"

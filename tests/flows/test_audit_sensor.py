@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -172,6 +174,27 @@ def test_the_page_says_all_in_words_loads_nothing_and_is_the_same_twice(files, s
         write_page(document, pairs, tmp_path / "nowhere" / "page.html")
 
 
+@pytest.mark.slow
+def test_a_real_browser_prints_the_page_on_one_sheet_and_shows_it_on_a_phone(files, settings, fitted, tmp_path):
+    found = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium here; install chromium")
+    from playwright.sync_api import sync_playwright
+
+    for name, calibration in (("raw", None), ("calibrated", fitted["calibration"])):
+        write_page(*audit_files(files, "pm25", settings, calibration=calibration), tmp_path / f"{name}.html")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 390, "height": 800})
+        for name in ("raw", "calibrated"):
+            page.goto((tmp_path / f"{name}.html").as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
+            assert page.get_by_role("img").count() == 1 and page.locator("#metrics").is_visible()
+            printed = page.pdf(prefer_css_page_size=True)
+            assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+        browser.close()
+
+
 def test_the_command_prints_its_document_alone(capsys, home, files, new_store, tmp_path):
     home.mkdir()
     shutil.copyfile(new_store, home / "mlflow.db")
@@ -225,7 +248,7 @@ def test_hours_in_which_a_devices_channels_disagree_are_not_audited_and_are_coun
     assert code == 0 and "1 for want of the other channel" in out
 
 
-@pytest.mark.parametrize("channels", ["[raw, rh]", "[raw]", "[raw, raw]", "[raw, nothing]", "raw", "{raw: a}"])
+@pytest.mark.parametrize("channels", ["[raw, rh]", "[[raw], [rh]]", "[raw]", "[raw, raw]", "[raw, nothing]", "raw", "{raw: a}"])
 def test_channels_are_two_columns_of_pm25(files, settings, tmp_path, channels):
     (tmp_path / "wrong.yaml").write_text(MAPPING.replace("reference:", f"  channels: {channels}\nreference:"))
     with pytest.raises(SourceError, match=r"channels .* found no two columns of PM2\.5; expected the names of two columns"):

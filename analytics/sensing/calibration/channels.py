@@ -87,10 +87,10 @@ def join_channels(connection: Connection, first: str, second: str, *, observed_p
         )
     finally:
         connection.unregister("hours_disagree")
-    counted = connection.execute(
+    readings, alone, disagree = connection.execute(
         f"SELECT count(*), count(*) FILTER (list_contains(string_split(flags, ','), '{ALONE}')), "
         f"count(*) FILTER (list_contains(string_split(flags, ','), '{DISAGREE}')) FROM {quoted(table)} "
         "WHERE observed_property = $name",
         given,
     ).fetchall()[0]
-    return Channels(*(int(number) for number in counted), len(bad), int(bad.sum()))
+    return Channels(readings, alone, disagree, len(bad), int(bad.sum()))

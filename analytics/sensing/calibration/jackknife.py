@@ -92,7 +92,7 @@ def _left_out(n: int, count: int, per_day: int) -> Bools:
     """Which places are kept when each part is left out, shape `(count, n)`; parts are whole days where there are enough."""
     step = per_day if n // per_day >= count else 1
     place = np.arange(n) // step
-    return place * count // (int(place[-1]) + 1) != np.arange(count)[:, None]
+    return np.asarray(place * count // (int(place[-1]) + 1) != np.arange(count)[:, None])
 
 
 def _of_stretches(value: float, without: Floats, level: float) -> float:

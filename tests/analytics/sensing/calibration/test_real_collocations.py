@@ -8,10 +8,10 @@ import pytest
 
 from analytics.lake import memory
 from analytics.sensing.calibration.agreement import metrics, pooled
-from analytics.sensing.calibration.audit import audit_sensor
+from analytics.sensing.calibration.audit import audit_sensor, measured
 from analytics.sensing.calibration.collocation import DAY_S, Collocation, collocate
 from analytics.sensing.calibration.corrections import CORRECTIONS
-from analytics.sensing.calibration.evaluate import rolling
+from analytics.sensing.calibration.evaluate import out_of_sample, rolling
 from analytics.sensing.formats.mapping import Cells, Columns, Stamps
 from analytics.sensing.formats.tabular import tabular
 from analytics.sensing.judge import judge_readings
@@ -85,10 +85,44 @@ def test_daily_means_fail_the_epas_targets_raw_and_meet_them_corrected(smoke):
     assert audit_sensor(hours(smoke, by=CORRECTIONS["barkjohn_2021"], **days))["verdict"]["status"] == "meets"
 
 
+def test_metrics_are_those_of_the_epas_own_tool(smoke):
+    found = measured(hours(smoke, interval_s=DAY_S, day_offset_h=-5))
+    # sensortoolkit 1.1.0 (USEPA) on the same pairs: means of its `regression_stats`, its `rmse` and `_calculate_cv`
+    expected = (
+        1.8307011940248872,
+        3.350834837842028,
+        0.9588028506538361,
+        16.5658178318198,
+        0.6661368932633104,
+        2.5207072438452105,
+    )
+    assert [found[name]["value"] for name in ("slope", "intercept", "R2", "RMSE", "SD", "CV")] == pytest.approx(
+        expected, rel=1e-12
+    )
+
+
+def test_intervals_of_a_month_hold_what_forty_days_show(smoke):
+    pairs = hours(smoke)
+    whole = measured(pairs)
+    for first in range(0, 9):
+        part = pairs.part(
+            (pairs.start_s >= pairs.start_s[0] + first * DAY_S) & (pairs.start_s < pairs.start_s[0] + (first + 30) * DAY_S)
+        )
+        found = measured(part)
+        assert all(
+            found[name]["lower"] < whole[name]["value"] < found[name]["upper"] for name in ("slope", "intercept", "R2", "MB")
+        )
+
+
 def test_a_local_fit_does_better_than_raw_on_every_later_week(smoke):
     pairs = hours(smoke, covariates=("humidity",))
     later = rolling(pairs, terms=("sensor", "humidity"))
     assert len(later) == 4 and all(one.calibrated["RMSE"] < one.raw["RMSE"] / 3 for one in later)
+    together = out_of_sample(pairs, terms=("sensor", "humidity"))
+    assert len(together.reference) == sum(one.judged for one in later) / 3
+    squares = sum(one.judged * one.calibrated["RMSE"] ** 2 for one in later) / sum(one.judged for one in later)
+    found = measured(together)
+    assert found["RMSE"]["value"] == pytest.approx(squares**0.5) and found["CV"]["lower"] < found["CV"]["value"] < 6
 
 
 def test_a_calibration_of_the_first_months_fails_later_where_sensors_drift():
