@@ -14,10 +14,10 @@ from analytics.sensing.options import AS_USUAL, JudgeOptions
 from analytics.sensing.quality.climatology import CLIMATOLOGY, take_usual
 from analytics.sensing.quality.neighbours import NEIGHBOUR, take_nearby
 from analytics.sensing.quality.order import MISSING, TESTS, order_rows
-from analytics.sensing.quality.series import Chunk, Series, check_timezone, drop_series, take_series
+from analytics.sensing.quality.series import Chunk, Series, drop_series, take_series
 from analytics.sensing.quality.tests import judge_against, judge_neighbours_in_time, take_good
 from analytics.sensing.quality.windows import judge_stretches, take_pace
-from analytics.sensing.readings import quoted
+from analytics.sensing.readings import check_timezone, quoted
 
 OUT_OF_ORDER, DUPLICATE, CONFLICT = 1, 2, 4
 """What is noted of a reading: it came after a later one; it came again; it came again with another value."""

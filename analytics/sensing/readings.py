@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from analytics.lake import Connection
+from analytics.lake import Connection, QueryError
 
 COLUMNS = {
     "source_row": pa.int64(),
@@ -115,6 +115,20 @@ def write_readings(connection: Connection, readings: Iterable[Reading], *, table
     except BaseException:
         connection.execute(f"DROP TABLE {quoted(table)}")
         raise
+
+
+def check_timezone(connection: Connection, timezone: str) -> None:
+    """Raise where a time zone is unknown.
+
+    Raises:
+        SourceError: It is.
+    """
+    try:
+        connection.execute("SELECT now() AT TIME ZONE ?", [timezone])
+    except QueryError:
+        raise SourceError(
+            f"timezone '{timezone}' is unknown; expected an IANA name such as 'Pacific/Auckland'; correct it"
+        ) from None
 
 
 def _append(connection: Connection, some: Sequence[Reading], table: str) -> None:

@@ -13,12 +13,12 @@ What real counter files do, and what is done about it here:
 
 from __future__ import annotations
 
-from analytics.lake import Connection, QueryError
+from analytics.lake import Connection
 from analytics.sensing.quality.copies import find_copies
 from analytics.sensing.quality.dead import find_dead
 from analytics.sensing.quality.findings import Finding, write_findings
 from analytics.sensing.quality.grid import load_series
-from analytics.sensing.readings import SourceError, quoted
+from analytics.sensing.readings import SourceError, check_timezone, quoted
 
 KEPT_CLOCK_DAYS = 14
 """How far after a spring clock change the empty or missing row that ends a kept old clock is looked for. [d]"""
@@ -71,12 +71,7 @@ def count_footfall(
 
 def _instants(connection: Connection, readings: str, timezone: str, day_starts_at_hour: int) -> None:
     """Make `footfall_hours`: each reading with its UTC hour, from the order of the rows and the hour labels."""
-    try:
-        connection.execute("SELECT now() AT TIME ZONE ?", [timezone])
-    except QueryError:
-        raise SourceError(
-            f"timezone '{timezone}' is unknown; expected an IANA name such as 'Pacific/Auckland'; correct the pilot"
-        ) from None
+    check_timezone(connection, timezone)
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE footfall_clock AS

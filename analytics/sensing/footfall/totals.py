@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.stats import norm, t
 
-from analytics.lake import Connection, QueryError
+from analytics.lake import Connection
 from analytics.sensing.footfall.baseline import comparable_days
 from analytics.sensing.footfall.calendar import Days, days_between
-from analytics.sensing.readings import SourceError, quoted
+from analytics.sensing.readings import SourceError, check_timezone, quoted
 
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -152,29 +152,23 @@ def _cells(connection: Connection, source: str, timezone: str, interval_s: int) 
     measured, or when they came as one row flagged `doubled_hour`.
     """
     out = " OR ".join(f"contains(coalesce(flags, ''), '{flag}')" for flag in NOT_MEASURED)
-    try:
-        found = connection.execute(
-            f"""
-            WITH placed AS (
-                SELECT site_id, road_user, interval_start_at AT TIME ZONE $zone AS wall_at, crossings / coverage AS crossings,
-                       CASE WHEN contains(coalesce(flags, ''), 'doubled_hour') THEN 2 ELSE 1 END AS intervals
-                FROM {quoted(source)}
-                WHERE interval_start_at IS NOT NULL AND crossings IS NOT NULL AND coverage >= {MEASURED_FROM} AND NOT ({out})
-            )
-            SELECT site_id || chr(10) || road_user AS counter, wall_at::DATE AS day,
-                   (date_part('epoch', wall_at - date_trunc('day', wall_at)) // {int(interval_s)})::BIGINT AS place,
-                   round(sum(crossings), 6) AS crossings,  -- whatever the order in which threads add
-                   sum(intervals)::BIGINT AS intervals
-            FROM placed GROUP BY ALL ORDER BY 1
-            """,
-            {"zone": timezone},
-        ).to_arrow_table()
-    except QueryError as error:
-        if "TimeZone" not in str(error):
-            raise
-        raise SourceError(
-            f"timezone '{timezone}' is unknown; expected an IANA name such as 'Pacific/Auckland'; correct the pilot"
-        ) from None
+    check_timezone(connection, timezone)
+    found = connection.execute(
+        f"""
+        WITH placed AS (
+            SELECT site_id, road_user, interval_start_at AT TIME ZONE $zone AS wall_at, crossings / coverage AS crossings,
+                   CASE WHEN contains(coalesce(flags, ''), 'doubled_hour') THEN 2 ELSE 1 END AS intervals
+            FROM {quoted(source)}
+            WHERE interval_start_at IS NOT NULL AND crossings IS NOT NULL AND coverage >= {MEASURED_FROM} AND NOT ({out})
+        )
+        SELECT site_id || chr(10) || road_user AS counter, wall_at::DATE AS day,
+               (date_part('epoch', wall_at - date_trunc('day', wall_at)) // {int(interval_s)})::BIGINT AS place,
+               round(sum(crossings), 6) AS crossings,  -- whatever the order in which threads add
+               sum(intervals)::BIGINT AS intervals
+        FROM placed GROUP BY ALL ORDER BY 1
+        """,
+        {"zone": timezone},
+    ).to_arrow_table()
     if not len(found):
         raise SourceError(f"{source}: no measured count has an instant; expected counts; look at its quarantine")
     coded = found["counter"].combine_chunks().dictionary_encode()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from analytics.lake import Connection, QueryError
 from analytics.sensing.formats.mapping import Stamps
-from analytics.sensing.readings import SourceError
 
 DOUBLED, NONEXISTENT = "doubled_hour", "nonexistent_hour"
 OFFSET = r"\s*(Z|z|UTC|[+-]\d{2}(:?\d{2})?)$"
@@ -31,20 +29,6 @@ class Instants(NamedTuple):
     at: str
     flags: str
     is_as_written: bool
-
-
-def require_zone(connection: Connection, timezone: str | None) -> None:
-    """Refuse a time zone that is none.
-
-    Raises:
-        SourceError: It is unknown.
-    """
-    try:
-        connection.execute("SELECT now() AT TIME ZONE ?", [timezone or "UTC"])
-    except QueryError:
-        raise SourceError(
-            f"timezone '{timezone}' is unknown; expected an IANA name such as 'Pacific/Auckland'; correct it"
-        ) from None
 
 
 def instants(stamps: Stamps, timezone: str | None, kind: str) -> Instants:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from analytics.lake import Connection, QueryError
 from analytics.sensing.formats.documents import UNREADABLE
-from analytics.sensing.formats.instants import DOUBLED, WRITTEN, instants, literal, require_zone
+from analytics.sensing.formats.instants import DOUBLED, WRITTEN, instants, literal
 from analytics.sensing.formats.mapping import Cells, Column, Columns, Fixed, Stamps
 from analytics.sensing.formats.rows import FAULT, PLACE, header_of, stage_rows
 from analytics.sensing.formats.texts import head_of, require_file
-from analytics.sensing.readings import SourceError, named, quoted, site_id_of
+from analytics.sensing.readings import SourceError, check_timezone, named, quoted, site_id_of
 
 EXPECTED = "a CSV or Parquet table of readings"
 OPTIONAL = ("interval_s", "coverage", "flags")
@@ -75,7 +75,7 @@ def tabular(
         SourceError: The file is missing or no table, or lacks a column.
     """
     path = require_file(source, EXPECTED)
-    require_zone(connection, timezone)
+    check_timezone(connection, timezone or "UTC")
     stamps, cells = stamps or Stamps(), cells or Cells()
     if head_of(path).startswith(b"PAR1"):
         relation = f"SELECT * FROM read_parquet({literal(glob.escape(source))})"

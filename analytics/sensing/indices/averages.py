@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from analytics.lake import Connection, QueryError
-from analytics.sensing.readings import SourceError, quoted
+from analytics.lake import Connection
+from analytics.sensing.readings import check_timezone, quoted
 from analytics.sensing.units import conversion
 
 TICKS = 9
@@ -45,20 +45,6 @@ class Wanted:
     unit: str
     decimals: int = TICKS
     is_rounded: bool = False
-
-
-def check_timezone(connection: Connection, timezone: str) -> None:
-    """Refuse what is no time zone.
-
-    Raises:
-        SourceError: It is unknown.
-    """
-    try:
-        connection.execute("SELECT now() AT TIME ZONE ?", [timezone])
-    except QueryError:
-        raise SourceError(
-            f"timezone '{timezone}' is unknown; expected an IANA name such as 'Europe/London'; correct it"
-        ) from None
 
 
 def hours_in_ticks(connection: Connection, hourly: str, wanted: Iterable[Wanted], *, table: str, timezone: str) -> None:

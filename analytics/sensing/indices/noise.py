@@ -6,10 +6,10 @@ Only levels come in and only levels go out: no audio is read, kept or needed.
 from __future__ import annotations
 
 from analytics.lake import Connection
-from analytics.sensing.indices.averages import ENOUGH, FLAGS, check_timezone
+from analytics.sensing.indices.averages import ENOUGH, FLAGS
 from analytics.sensing.indices.batches import site_batches
 from analytics.sensing.indices.tables import NoiseTable, table_of
-from analytics.sensing.readings import SourceError, quoted
+from analytics.sensing.readings import SourceError, check_timezone, quoted
 
 BANDS, GUIDELINE = "noise_end", "noise_who_2018"
 """Tables of the bands and of the guideline levels."""

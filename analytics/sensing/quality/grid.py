@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from analytics.lake import Connection, QueryError
+from analytics.lake import Connection
 from analytics.sensing.quality.findings import Finding, Skipped, instant
-from analytics.sensing.readings import SourceError, quoted
+from analytics.sensing.readings import check_timezone, quoted
 from analytics.sensing.units import properties
 
 Floats = npt.NDArray[np.float64]
@@ -108,12 +108,7 @@ def load_series(connection: Connection, readings: str, *, timezone: str = "UTC")
     Raises:
         SourceError: The time zone is unknown.
     """
-    try:
-        connection.execute("SELECT now() AT TIME ZONE ?", [timezone])
-    except QueryError:
-        raise SourceError(
-            f"timezone '{timezone}' is unknown; expected an IANA name such as 'Pacific/Auckland'; correct the pilot"
-        ) from None
+    check_timezone(connection, timezone)
     sensors = connection.execute(
         f"""
         SELECT observed_property, site_id, count(*) AS rows, mode(interval_s) FILTER (interval_s > 0),

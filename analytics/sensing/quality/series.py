@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from analytics.lake import Connection
 from analytics.sensing.quality.thresholds import Tests, Thresholds
-from analytics.sensing.readings import SourceError, quoted
+from analytics.sensing.readings import quoted
 from analytics.sensing.units import conversion, known_property
 
 CHUNK_ROWS = 5_000_000
@@ -193,19 +193,3 @@ def drop_series(connection: Connection) -> None:
     connection.execute("DROP VIEW IF EXISTS judging_rows")
     for table in ("judging_taken", "judging_limits", "judging_series"):
         connection.execute(f"DROP TABLE IF EXISTS {table}")
-
-
-def check_timezone(connection: Connection, timezone: str) -> None:
-    """Raise where a time zone is unknown.
-
-    Raises:
-        SourceError: It is.
-    """
-    from analytics.lake import QueryError
-
-    try:
-        connection.execute("SELECT now() AT TIME ZONE ?", [timezone])
-    except QueryError:
-        raise SourceError(
-            f"timezone '{timezone}' is unknown; expected an IANA name such as 'Pacific/Auckland'; correct the pilot"
-        ) from None
