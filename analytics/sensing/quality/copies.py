@@ -2,9 +2,9 @@
 
 A stretch of readings equal to an earlier one is a copy when so many equal values are beyond chance. Each value tells as much
 as it is rare: the chance that it comes again is taken as the largest of how often the sensor has it at that time of day, how
-often it makes that step from its predecessor, and, for a count n, of the most likely value of a Poisson count of mean n,
-which is what two equally busy days would share. The product over the stretch, times the pairs of stretches there are,
-is how many such copies chance would make.
+often it makes that step from its predecessor, how often that predecessor is followed by it, and, for a count n, of the most
+likely value of a Poisson count of mean n, which is what two equally busy days would share. The product over the stretch, times
+the pairs of stretches there are, is how many such copies chance would make.
 """
 
 from __future__ import annotations
@@ -80,6 +80,11 @@ def _bits(series: Series, site: int) -> Floats:
     moved = np.isfinite(step)
     _, change = np.unique(np.where(moved, step, 0.0), return_inverse=True)
     chance = np.maximum(chance, np.where(moved, _frequency(change, moved) / max(1, moved.sum()), 1.0))
+    # as in a calm night: this value after its predecessor, in the other hours with such a predecessor
+    before = np.concatenate([[0], kind[:-1]])
+    _, pair = np.unique(before * (int(kind.max()) + 1) + kind, return_inverse=True)
+    others = np.maximum(_frequency(pair, moved) - 2, 0) / np.maximum(_frequency(before, moved) - 2, 1)
+    chance = np.maximum(chance, np.where(moved, others, 1.0))
     if series.is_count:
         mean = np.maximum(np.where(seen, values, 0.0), 0.0)
         likeliest = np.where(mean < 1, 1.0, 1 / np.sqrt(2 * np.pi * np.maximum(mean, 1)))
