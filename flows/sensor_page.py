@@ -140,7 +140,7 @@ def _metrics(document: Document) -> str:
     note = (
         f"With {document['level']:.0%} intervals: how far these units could have come out in another time like this one, from "
         f"leaving out {left['stretches']} long and {left['parts']} short parts one by one. On invented months of PM2.5, 95 % "
-        "intervals held the truth in 93 to 98 of 100 where errors last hours, in 87 to 98 with smoke or errors of days. "
+        "intervals held the truth in 90 to 98 of 100 where errors last hours, in 85 to 98 with smoke or errors of days. "
         "Another season, and drift, are beyond them. "
         f"Slope, intercept and R2 are means over units. Unit: {document['unit']}."
     )

@@ -128,7 +128,8 @@ def intervals(reference: Floats, sensors: Floats, *, per_day: int, level: float 
         Name of `METRICS` -> (lower, upper); NaN where a metric cannot be had. They speak of times like this one:
         a season or a drift that was not measured is beyond them. Of 400 invented series of 30 and 90 days of PM2.5 each, 95 %
         intervals of slope, intercept, R2, RMSE and MB held the truth in 93 to 98 % where errors last 6 hours, in 88 to 98 %
-        where they last 2 days, and in 87 to 98 % with smoke besides (`tests/benchmarks/coverage_collocation.py`).
+        where they last 2 days, and in 87 to 98 % with smoke besides; SD in 85 % at the least
+        (`tests/benchmarks/coverage_collocation.py`).
     """
 
     def without(kept: Bools) -> dict[str, float]:

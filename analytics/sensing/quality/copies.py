@@ -2,9 +2,9 @@
 
 A stretch of readings equal to an earlier one is a copy when so many equal values are beyond chance. Each value tells as much
 as it is rare: the chance that it comes again is taken as the largest of how often the sensor has it at that time of day, how
-often it makes that step from its predecessor, how often that predecessor is followed by it, and, for a count n, of the most likely value of a Poisson count of mean n,
-which is what two equally busy days would share. The product over the stretch, times the pairs of stretches there are,
-is how many such copies chance would make.
+often it makes that step from its predecessor, how often that predecessor is followed by it, and, for a count n, of the most
+likely value of a Poisson count of mean n, which is what two equally busy days would share. The product over the stretch, times
+the pairs of stretches there are, is how many such copies chance would make.
 """
 
 from __future__ import annotations
