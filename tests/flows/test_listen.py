@@ -228,6 +228,7 @@ def test_user_and_password_are_asked_for_and_refusals_are_errors_of_one_line(tmp
     [
         ("mqtt:nowhere", "source 'mqtt:nowhere' has no address; .*set TESTBED_MQTT_NOWHERE"),
         ("http://a", "http://a: found no feed"),
+        ("mqtt://anna:secret@host", "source 'mqtt://host' holds a user or a password; .*set TESTBED_MQTT_NAME"),
         ("mqtt://anna:secret@host:port", "mqtt://host:port: found 'no address of a broker'"),
         ("mqtt://anna:secret@host?ca=/none", "mqtt://host: found 'no address of a broker'"),
         ("mqtts://anna:secret@host?ca=/none.pem", "mqtts://host: a certificate cannot be used"),
