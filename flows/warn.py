@@ -187,7 +187,7 @@ def _free_days(network: Network, ahead: Outlook, timezone: str) -> frozenset[int
 
 
 def _fits(known: int) -> tuple[int, int]:
-    """How often a learned model is fitted anew, and at which hour first, so that the last fit knows every hour; both in hours."""
+    """How often a learned model is fitted anew, and at which hour first, so that the last fit knows all; both in hours."""
     spare = max(known - 2 * WEEK, 0)
     refit_every = REFIT if spare >= CALIBRATED else WEEK
     return refit_every, max(known - min(CALIBRATED, spare // refit_every * refit_every), 2 * WEEK)
