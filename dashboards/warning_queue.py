@@ -95,4 +95,6 @@ def _why(evidence: dict[str, Any], say: Words) -> str:
     values = [value for value in evidence["values"].values() if value is not None]
     if not evidence.get("is_raise") or not values:
         return say("warning_below", bound=bound)
+    if own == "count":
+        return f"≥ {bound}"  # people are not told exactly: open counts are rounded, and this would undo it
     return say("warning_reached", value=say.number(max(values), 1), bound=bound)

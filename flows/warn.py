@@ -29,8 +29,8 @@ RECENT = timedelta(hours=24)
 """A change of level older than this, seen from the newest hour, is logged but not proposed."""
 HISTORY, REFIT = 26 * WEEK, 4 * WEEK
 """A forecast is learned from this many newest hours, and a learned model is fitted anew this often. [h]"""
-CALIBRATED = 10 * WEEK
-"""Intervals are made from the forecasts of this many newest hours. [h]"""
+CALIBRATED = 12 * WEEK
+"""Intervals are made from the forecasts of this many newest hours; where there are fewer, models are fitted each week. [h]"""
 JUDGED = 52 * WEEK
 """Skill is judged over this many newest hours. [h]"""
 ALPHA = 0.1
@@ -110,7 +110,8 @@ def warn(
     longer, longer_starts = step_values(whole, rule, start_at=network.start_at, timezone=timezone)
     every, _ = run_levels(longer, rule, stations=network.stations, starts=longer_starts, districts=districts)
     to_come = [change for change in every if change.step >= len(steps)]
-    version = version_of(ahead.model, refit_every=REFIT)
+    refit_every, first_fit = _fits(min(len(network.values), HISTORY))
+    version = version_of(ahead.model, refit_every=refit_every, first_fit=first_fit)
     hours = _told_hours(network, forecast)
     made = [
         _proposal(network, table, observed, change, "observed", None)
@@ -185,6 +186,13 @@ def _free_days(network: Network, ahead: Outlook, timezone: str) -> frozenset[int
     return frozenset(day.toordinal() for day in holidays_of(ahead.country, ahead.subdivision, first, last))
 
 
+def _fits(known: int) -> tuple[int, int]:
+    """How often a learned model is fitted anew, and at which hour first, so that the last fit knows all; both in hours."""
+    spare = max(known - 2 * WEEK, 0)
+    refit_every = REFIT if spare >= CALIBRATED else WEEK
+    return refit_every, max(known - min(CALIBRATED, spare // refit_every * refit_every), 2 * WEEK)
+
+
 def _forecast(network: Network, ahead: Outlook, timezone: str, free_days: frozenset[int]) -> Values:
     """Forecasts of the hours to come with intervals of 90 %, shape `(3, horizon, stations)`."""
     first = max(len(network.values) - HISTORY, 0)
@@ -195,13 +203,15 @@ def _forecast(network: Network, ahead: Outlook, timezone: str, free_days: frozen
         free_days=free_days,
         known={name: seen[first:] for name, seen in network.known.items()},
     ).longer(ahead.horizon, timezone, free_days)
-    learned = max(2 * WEEK, len(series.values) - ahead.horizon - CALIBRATED)
+    refit_every, first_fit = _fits(len(series.values) - ahead.horizon)
     calibrated = slice(max(len(series.values) - CALIBRATED, 0), None)
     low = np.fmin.reduce(series.values, axis=0, initial=np.inf)
     floor = np.where(low >= 0, 0.0, -np.inf)
     found = np.full((3, ahead.horizon, len(network.stations)), np.nan)
     horizons = range(1, ahead.horizon + 1)
-    backtests = backtests_with(ahead.interval, ahead.model, series, horizons, alpha=ALPHA, refit_every=REFIT, first_fit=learned)
+    backtests = backtests_with(
+        ahead.interval, ahead.model, series, horizons, alpha=ALPHA, refit_every=refit_every, first_fit=first_fit
+    )
     for one in backtests:
         intervals = one.newest(calibrated).intervals(series.values[calibrated], ahead.interval, alpha=ALPHA, floor=floor)
         back = one.horizon - ahead.horizon - 1

@@ -127,15 +127,15 @@ def _show_skill(rows: list[dict[str, Any]]) -> None:
             [
                 str(row["horizon_h"]), row["model"], f"{row['mae']:.2f}",
                 *(_scored(one) for one in (row["mae_skill"], *(row["scores"][key] for key in ("pod", "far_ratio", "csi")))),
-                *(_scored(row[key]) for key in ("lead_h", "brier", "brier_skill", "coverage")),
+                _scored(row["lead_h"]), _scored(row["brier"], 4), _scored(row["brier_skill"]), _scored(row["coverage"]),
             ]
             for row in rows
         ],
     )  # fmt: skip
 
 
-def _scored(given: list[float | None]) -> str:
-    middle, low, high = ("-" if one is None else f"{one:.2f}" for one in given)
+def _scored(given: list[float | None], digits: int = 2) -> str:
+    middle, low, high = ("-" if one is None else f"{one:.{digits}f}" for one in given)
     return middle if low == "-" else f"{middle} ({low} to {high})"
 
 

@@ -79,6 +79,8 @@ def test_what_waits_and_raises_a_level_stands_first_once_and_in_words(bed, code)
     assert say("warning_no_level") in first[2] and "very high" in first[2] and "PM2" in first[2]
     assert say.number(61.6, 1) in first[3] and f"{say.number(54.5, 1)} µg/m³" in first[3]
     assert say.number(61.6, 1) not in second[3]  # of what falls, no value is told
+    counted = {**found[0], "evidence": {**found[0]["evidence"], "unit": "count"}}
+    assert list(warning_queue._row(counted, titles, say).values())[3] == f"≥ {say.number(54.5, 1)}"
     assert "B. \\<i\\>Officer" in third[0] and "a bonfire" in third[0]
 
 

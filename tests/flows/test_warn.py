@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from analytics.sensing.warning.levels import EarlyWarningError, load_levels
 from experiments.settings import load_settings
 from flows import warnings_queue
+from flows.cli import app
 from flows.warn import Outlook, warn
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -82,6 +84,34 @@ def test_quiet_air_proposes_nothing_and_skill_is_told(tmp_path, settings):
     models = {row["model"] for row in found["skill"]}
     assert models == {"persistence", "seasonal_naive_24", "seasonal_naive_168", "climatology"}
     assert all(row["scores"]["pod"][0] is None for row in found["skill"])  # no event: not defined, not zero
+
+
+def test_the_last_fit_knows_every_hour(tmp_path, settings):
+    """A level that rose on the last day is in the forecast of a learned model, whatever the number of hours."""
+    for hours in (340, 420, 600):
+        file = write_air(tmp_path / "air.csv", hours=hours, smoke=0)
+        found = warn([file], settings, levels="uk_daqi", observed="pm25", outlook=Outlook("ridge", 3))
+        first = int(found["forecast"]["model"].split(" from ")[1].split()[0])
+        assert (hours - first) % 168 == 0 and first >= 336
+        assert all(5 < hour["value"] < 10 for hour in found["forecast"]["hours"])
+
+
+def test_the_command_tells_each_site_its_skill_and_what_it_was_asked(tmp_path, settings):
+    call = CliRunner(env={"TESTBED_HOME": str(settings.home)}).invoke
+    file = write_air(tmp_path / "air.csv", hours=600, smoke=60)
+    told = call(app, ["warn", file, "--horizon", "6", "--interval", "split", "--verify", "--country", "IE"])
+    assert told.exit_code == 0, told.output
+    for part in (
+        "2 of 2 raised: mill_lane very_high, oak_road very_high",
+        "skill for level moderate",
+        "FAR (ratio)",
+        "seasonal",
+    ):
+        assert part in told.output, part
+    assert "0 of 2 raised" in call(app, ["warn", file, "--until", "2026-03-20T00:00:00+00:00"]).output
+    for wrong in ("yesterday", "2026-03-20T00:00:00"):
+        found = call(app, ["warn", file, "--until", wrong])
+        assert isinstance(found.exception, EarlyWarningError) and f"--until is '{wrong}'; expected" in str(found.exception)
 
 
 @pytest.mark.parametrize(
