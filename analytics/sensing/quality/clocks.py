@@ -136,7 +136,7 @@ def _moved(values: Floats, lag: int) -> Floats:
     if lag > 0:
         moved[:-lag] = values[lag:]
     else:
-        moved[-lag:] = values[: len(values) + lag]
+        moved[-lag:] = values[: max(0, len(values) + lag)]
     return moved
 
 
