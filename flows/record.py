@@ -58,6 +58,7 @@ def record_run(
         "mlflow_run_id": None,
         "rows": sum(report["accepted"] for stage, _, report in checks if stage == "result"),
         "quarantined": sum(report["quarantined"] for stage, _, report in checks if stage != "open_data"),
+        "refused": _refused(checks),
         "effect": effect,
         "verdict": "stopped" if stopped else judgement.verdict.word,
         "deviations": [asdict(change) for change in changes],
@@ -191,6 +192,16 @@ def _outcomes(connection: Connection, panel: Panel, judgement: Judgement) -> Non
         "INSERT INTO run_outcomes VALUES (?, ?, ?, ?, ?, ?)",
         [[week, float(t), float(c), float(c / b), float(c * b), bool(after)] for week, t, c, b, after in rows],
     )
+
+
+def _refused(checks: list[tuple[str, Path, dict[str, Any]]]) -> dict[str, int]:
+    """How many rows broke each rule of the raw and result contracts; a row may break several."""
+    found: dict[str, int] = {}
+    for stage, _, report in checks:
+        for rule in report["rules"] if stage != "open_data" else ():
+            if rule["failed_rows"]:
+                found[rule["rule"]] = found.get(rule["rule"], 0) + int(rule["failed_rows"])
+    return found
 
 
 def _gate_report(checks: list[tuple[str, Path, dict[str, Any]]]) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import yaml
 
 from analytics.lake import Connection, memory, shut_in
@@ -20,7 +21,7 @@ from analytics.sensing.known import flag_unknown
 from analytics.sensing.quality.faults import find_faults
 from analytics.sensing.quality.order import TESTS
 from analytics.sensing.readings import SourceError
-from analytics.sensing.together import bring_together, order_by_time
+from analytics.sensing.together import bring_hours_together, bring_together, order_by_time
 from analytics.sensing.units import properties, property_of
 from data_contracts.contract import load_contract
 from data_contracts.gate import CheckReport, check
@@ -103,6 +104,7 @@ def sense_files(
         raise SourceError(f"format '{read_as}' is unknown; expected auto or one of {', '.join(READERS)}; correct --format")
     found = Sensed(now or datetime.now(UTC), Rows(figures or Figures()))
     readings: dict[str, tuple[str, dict[str, Any]]] = {}
+    counters: dict[str, pa.Table] = {}
     for file in dict.fromkeys(files):
         if not Path(file).is_file():
             raise SourceError(f"{file}: the file was not found; expected a file of readings; correct the path")
@@ -115,7 +117,10 @@ def sense_files(
         with memory() as connection:
             READERS[reader](connection, file, table="read", **arguments)
             shut_in(connection)
-            _sense_counters(connection, file, observed, found, timezone or "UTC", day_starts_at_hour)
+            counters[file] = _hours(connection, file, observed, found, timezone or "UTC", day_starts_at_hour)
+    if counters:
+        with memory() as connection:
+            _sense_counters(connection, counters, found, timezone or "UTC")
     if readings:
         with memory() as connection:
             _sense_readings(connection, readings, observed, found, timezone or "UTC")
@@ -182,27 +187,39 @@ def reader_params_of(reader: str, given: Mapping[str, Any], timezone: str | None
     return arguments
 
 
-def _sense_counters(
+def _hours(
     connection: Connection, file: str, observed: str | None, found: Sensed, timezone: str, day_starts_at_hour: int
-) -> None:
-    """Judge hourly counters of people."""
+) -> pa.Table:
+    """The hours of a file of hourly counters of people."""
     if observed not in (None, FOOTFALL) and property_of(str(observed)) != "pedestrian":
         raise SourceError(f"{file}: hourly counters of people; expected --property {FOOTFALL}; correct it or name the format")
-    first = check(
+    report = check(
         *(connection, "read", load_contract("footfall_readings")), accepted="received", quarantined="refused", now=found.at
     )
     count_footfall(connection, "received", table="hours", timezone=timezone, day_starts_at_hour=day_starts_at_hour)
-    second = check(
+    found.checks.append(_told(file, report))
+    found.rows += report.rows
+    found.flags["refused"] += report.quarantined
+    found.sites |= set(_column(connection, "SELECT DISTINCT site_id FROM read WHERE site_id IS NOT NULL"))
+    return connection.execute("FROM hours").to_arrow_table()
+
+
+def _sense_counters(connection: Connection, counters: Mapping[str, pa.Table], found: Sensed, timezone: str) -> None:
+    """Judge the hours of all files; of an hour that is in several the first file's stays."""
+    for flag, number in bring_hours_together(connection, list(counters.values()), table="hours").items():
+        found.flags[flag] += number
+        found.flags["refused"] += number
+    report = check(
         *(connection, "hours", load_contract("counts_hourly")), accepted="accepted", quarantined="quarantined", now=found.at
     )
     keep_counts(connection, "accepted", found.figures)
     found.properties.add(FOOTFALL)
-    found.checks += [_told(file, report) for report in (first, second)]
+    found.checks.append(_told(", ".join(counters), report))
     connection.execute(
         "CREATE TEMP VIEW judged AS "
         "SELECT *, 'pedestrian' AS observed_property, 3600.0 AS interval_s, crossings AS value FROM hours"
     )
-    _add(connection, first, found, timezone)
+    _add(connection, found, timezone)
 
 
 def _sense_readings(
@@ -241,7 +258,10 @@ def _sense_readings(
             f"SELECT {test}, count(*) FROM judged WHERE {test} IN (3, 4) GROUP BY 1"
         ).fetchall():
             found.flags[f"{test}_{'suspect' if flag == 3 else 'fail'}"] += int(number)
-    _add(connection, report, found, timezone)
+    found.rows += report.rows
+    found.flags["refused"] += report.quarantined
+    found.sites |= set(_column(connection, "SELECT DISTINCT site_id FROM read WHERE site_id IS NOT NULL"))
+    _add(connection, found, timezone)
 
 
 def _only(connection: Connection, table: str, file: str, observed: str) -> None:
@@ -254,15 +274,12 @@ def _only(connection: Connection, table: str, file: str, observed: str) -> None:
     connection.execute(f"DELETE FROM {table} WHERE observed_property NOT IN (SELECT unnest(?))", [kept])
 
 
-def _add(connection: Connection, report: CheckReport, found: Sensed, timezone: str) -> None:
-    """Search the judged readings of one file for faults, and add all to what was found."""
+def _add(connection: Connection, found: Sensed, timezone: str) -> None:
+    """Search judged readings for faults, and add all to what was found."""
     faults = find_faults(connection, "judged", table="faults", timezone=timezone)
     document = faults.document()
     found.findings += document["findings"]
     found.not_searched += document["skipped"]
-    found.rows += report.rows
-    found.flags["refused"] += report.quarantined
-    found.sites |= set(_column(connection, "SELECT DISTINCT site_id FROM read WHERE site_id IS NOT NULL"))
     flags = "SELECT unnest(string_split(flags, ',')) AS flag FROM faults_flags"
     for flag, number in connection.execute(f"SELECT flag, count(*) FROM ({flags}) GROUP BY 1 ORDER BY 1").fetchall():
         found.flags[str(flag)] += int(number)

@@ -49,6 +49,8 @@ def run(document: Document) -> None:
     if document["status"] == "followed":
         return
     print(f"rows accepted {document['rows']:,}, quarantined {document['quarantined']:,}; effect {summary(document)}")
+    if document.get("refused"):
+        print("refused by rule: " + ", ".join(f"{rule} {rows:,}" for rule, rows in document["refused"].items()))
     for change in document["deviations"]:
         print(f"deviation from the locked plan: {change['field']} was {change['locked']}, is {change['found']}")
     for lost in document.get("repairs_not_applied", ()):

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pyarrow as pa
+
 from analytics.lake import Connection
 from analytics.sensing.readings import COLUMNS, quoted
 
@@ -68,3 +70,36 @@ def order_by_time(connection: Connection, *, read: str, refused: str, received: 
         FROM {quoted(received)} r LEFT JOIN late l USING ({key})
         """
     )
+
+
+def bring_hours_together(connection: Connection, files: Sequence[pa.Table], *, table: str) -> dict[str, int]:
+    """Create one table of the hours of several files of hourly counters; an hour that is in several is that of the first.
+
+    Args:
+        connection: Where the table is made.
+        files: Rows of contract `counts_hourly` of each file, in the order of the files.
+        table: Name of the table to create.
+
+    Returns:
+        How many hours were left out: `duplicate`, and `conflict` where the count was another.
+    """
+    parts = []
+    for place, hours in enumerate(files):
+        connection.register(f"hours_{place}", hours)
+        parts.append(f"SELECT * REPLACE (source_row + {FILE * place} AS source_row) FROM hours_{place}")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE hours_came AS SELECT *, interval_start_at IS NOT NULL AND source_row // {FILE} > "
+        f"min(source_row // {FILE}) OVER same AS came_again, first_value(crossings) OVER same AS first_crossings "
+        f"FROM ({' UNION ALL '.join(parts)}) WINDOW same AS (PARTITION BY site_id, road_user, interval_start_at "
+        "ORDER BY source_row)"
+    )
+    kept = "SELECT * EXCLUDE (came_again, first_crossings) FROM hours_came WHERE NOT came_again ORDER BY source_row, site_id"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(table)} AS {kept}")
+    words = "CASE WHEN crossings IS NOT DISTINCT FROM first_crossings THEN 'duplicate' ELSE 'conflict' END"
+    found = connection.execute(
+        f"SELECT {words}, count(*) FROM hours_came WHERE came_again GROUP BY 1 ORDER BY 1 DESC"
+    ).fetchall()
+    connection.execute("DROP TABLE hours_came")
+    for place in range(len(files)):
+        connection.unregister(f"hours_{place}")
+    return {str(word): int(number) for word, number in found}

@@ -96,3 +96,24 @@ def test_a_file_that_cannot_be_kept_is_named(tmp_path):
     with pytest.raises(SourceError, match=r"wrong\.csv: unit 'cows' of pm25 is unknown.*; expected one of ug/m3"):
         sense_files([good, str(wrong)], "auto")
     assert sense_files([good, good], "auto")["rows"] == 2  # the same file, named twice
+
+
+def counter(path: Path, days: range, people: int = 0) -> str:
+    """Hourly counts of two sensors, as a spreadsheet has them; busier by day, and by some `people` on the first day."""
+    lines = []
+    for day, hour in itertools.product(days, range(24)):
+        busy = 20 + 9 * abs(12 - hour) % 50 + day + (people if day == days[0] else 0)
+        lines.append(f"2026-03-{day:02},{hour}:00-{hour}:59,{busy},{hour + day}")
+    path.write_text("\n".join(["date,hour,Mill Lane,Oak Road", *lines]) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def test_overlapping_files_of_hourly_counters_count_once_in_any_order(tmp_path):
+    files = [counter(tmp_path / "a.csv", range(1, 11)), counter(tmp_path / "b.csv", range(8, 16))]
+    one, other = (sense_files(order, "auto") for order in (files, files[::-1]))
+    assert one["flags"]["duplicate"] == one["flags"]["refused"] == 3 * 24 * 2 and "conflict" not in one["flags"]
+    assert one["rows"] == 18 * 24 * 2 and one["checks"][-1]["accepted"] == 15 * 24 * 2 and one["checks"][-1]["passed"]
+    for key in ("rows", "flags", "sites", "outages", "findings", "intervals"):
+        assert one[key] == other[key], key
+    changed = counter(tmp_path / "b.csv", range(8, 16), people=500)
+    assert sense_files([files[0], changed], "auto")["flags"]["conflict"] == 24
