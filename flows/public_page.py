@@ -98,8 +98,8 @@ def published_figures(connection: Connection, pilot: Pilot, run_id: str) -> dict
     return {
         "weeks": rows("SELECT treated, is_after FROM lake.outcomes WHERE run_id = $run ORDER BY period_start"),
         "newest": rows(
-            f"SELECT *, count(*) OVER (PARTITION BY index_id) AS sites FROM ({subject}) "
-            "QUALIFY start_at = max(start_at) OVER (PARTITION BY index_id) ORDER BY index_id, index_value DESC, site_id"
+            f"SELECT *, count(*) OVER (PARTITION BY index_id) AS sites FROM (SELECT * FROM ({subject}) "
+            "QUALIFY start_at = max(start_at) OVER (PARTITION BY index_id)) ORDER BY index_id, index_value DESC, site_id"
         ),
         "bands": rows(
             "SELECT index_id, band, count(*) AS days, min(highest) AS lowest FROM (SELECT index_id, site_id, "
