@@ -188,7 +188,8 @@ def figures():
         )
     )
     totals = ", ".join(
-        f"('150_k_road', 'pedestrian', '{period}', TIMESTAMPTZ '{start} 11:00:00+00', {estimate}, {low}, {high}, {hidden}, 0.9, 'a')"
+        f"('150_k_road', 'pedestrian', '{period}', TIMESTAMPTZ '{start} 11:00:00+00', {estimate}, {low}, {high}, {hidden}, "
+        "0.9, 'a')"
         for period, start, estimate, low, high, hidden in (
             ("week", "2025-03-02", 70_000, 68_000, 72_000, "false"),
             ("week", "2025-03-09", "NULL", "NULL", "NULL", "true"),
@@ -205,8 +206,8 @@ def figures():
         "threshold_episodes": f"SELECT {found}, 'eu_2024_2881_thresholds' AS index_id, '2024/2881' AS index_version, "
         "'alert' AS level, 50.0 AS threshold, TIMESTAMPTZ '2025-03-02 11:00:00+00' AS start_at, "
         "TIMESTAMPTZ '2025-03-03 11:00:00+00' AS end_at, 1 AS periods, 60.0 AS highest",
-        "open_totals": f"SELECT * FROM (VALUES {totals}) t(site_id, road_user, period, period_start_at, estimate, lower, upper, "
-        "suppressed, coverage, attribution)",
+        "open_totals": f"SELECT * FROM (VALUES {totals}) t(site_id, road_user, period, period_start_at, estimate, lower, "
+        "upper, suppressed, coverage, attribution)",
     }
 
 
