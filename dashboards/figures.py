@@ -222,7 +222,7 @@ def _show_episodes(run: Run, names: dict[str, str], snapshot: int, zone: str, sa
         every.append(cells(row, row, names.get(row["site_id"], row["site_id"]), say.get(f"level_{row['level']}", row["level"])))
     layout.table(short[:NEWEST], say("episodes_title"), figures=[say("episode_highest")], is_roomy=True)
     with st.expander(say("episodes_all", count=len(rows))):
-        layout.table(every, say("episodes_title"), figures=[say("episode_highest")], is_roomy=True)
+        layout.table(every, say("episodes_all", count=len(rows)), figures=[say("episode_highest")], is_roomy=True)
     index, version = rows[0]["index_id"], rows[0]["index_version"]
     layout.text(say("limit_table", table=index, version=version), "tb-p tb-quiet")
 
