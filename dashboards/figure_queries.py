@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 import streamlit as st
 
+from analytics.lake import Connection
 from analytics.sensing.indices.tables import IndexTable, NowcastTable, table_of, tables
 from dashboards.reading import Row, read, records
 from data_contracts.contract import load_contract
+from data_contracts.privacy.publishable import kept_rows, retained
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def courses(snapshot: int, run_id: str, zone: str) -> list[Course]:
         zone: IANA name of the local clock.
     """
 
-    def work(connection: Any) -> list[Course]:
+    def work(connection: Connection) -> list[Course]:
         connection.execute(_SUBJECT, {"zone": zone, "run": run_id})
         rows = records(
             connection,
@@ -148,11 +150,28 @@ def has_checked(snapshot: int, run_id: str, contract: str) -> bool:
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
-def totals(snapshot: int, run_id: str, zone: str) -> list[Row]:
-    """Open totals of a run with the local first day of each period; none where a column is not the contract's."""
-    query = """
-        SELECT * EXCLUDE (pilot_id, run_id), (period_start_at AT TIME ZONE $zone)::DATE AS day
-        FROM lake.open_totals WHERE run_id = $run ORDER BY site_id, period, day
+def totals(snapshot: int, run_id: str, zone: str, now: datetime) -> list[Row]:
+    """Open totals of a run with the local first day of each period; none where a row breaks the contract's privacy rules.
+
+    What is too old for the contract is left out.
+
+    Args:
+        snapshot: The lake's newest snapshot.
+        run_id: The run.
+        zone: IANA name of the local clock.
+        now: The instant that counts as now.
     """
-    rows = read(lambda connection: records(connection, query, {"zone": zone, "run": run_id}))
-    return rows if rows and set(rows[0]) - {"day"} == set(load_contract("open_totals").column_names) else []
+    contract = load_contract("open_totals")
+
+    def work(connection: Connection) -> list[Row]:
+        connection.execute(
+            "CREATE TEMP TABLE totals_read AS SELECT * EXCLUDE (pilot_id, run_id) FROM lake.open_totals WHERE run_id = ?",
+            [run_id],
+        )
+        retained(connection, "totals_read", contract, into="leaving", now=now)
+        if not kept_rows(connection, "leaving", contract):
+            return []
+        query = "SELECT *, (period_start_at AT TIME ZONE ?)::DATE AS day FROM leaving ORDER BY site_id, period, day"
+        return records(connection, query, [zone])
+
+    return read(work)

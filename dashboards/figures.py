@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
@@ -36,6 +37,11 @@ def show_figures(run: Run, pilot: Pilot | None, snapshot: int, say: Words) -> No
     _show_limits(run, names, snapshot, say)
     _show_episodes(run, names, snapshot, zone, say)
     _show_totals(run, names, snapshot, zone, say)
+
+
+def _today() -> datetime:
+    """One instant a day, so that what is read is kept."""
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def newest(course: Course) -> Row | None:
@@ -162,11 +168,11 @@ def _show_limits(run: Run, names: dict[str, str], snapshot: int, say: Words) -> 
         st.markdown(f"#### {layout.plain(title)}")
         figures = [say("limit_found"), say("limit_allowed")]
         main = [row for row in own if row["level"] in MAIN] or own
-        layout.table([_limit_row(row, names, say) for row in main], title, figures=figures)
+        layout.table([_limit_row(row, names, say) for row in main], title, figures=figures, is_roomy=True)
         others = [row for row in own if row not in main]
         if others:
             with st.expander(say("limits_more")):
-                layout.table([_limit_row(row, names, say) for row in others], title, figures=figures)
+                layout.table([_limit_row(row, names, say) for row in others], title, figures=figures, is_roomy=True)
         layout.text(say("limit_table", table=index, version=own[0]["version"]), "tb-p tb-quiet")
     layout.download(
         f"{run.pilot_id}_limit_exceedances.csv",
@@ -195,12 +201,12 @@ def _show_episodes(run: Run, names: dict[str, str], snapshot: int, zone: str, sa
         what = say.get(f"property_{first['observed_property']}", first["observed_property"])
         unit = UNITS.get(first["unit"], first["unit"])
         return {
-            say("episode_from"): f"{first['start_at']:%Y-%m-%d %H:%M}",
-            say("episode_to"): f"{first['end_at']:%Y-%m-%d %H:%M}",
             say("episode_level"): layout.plain(
                 f"{levels}{say('colon')} {what}, {say('statistic_' + first['statistic'])}, "
                 f"{say.number(first['threshold'])} {unit}"
             ),
+            say("episode_from"): f"{first['start_at']:%Y-%m-%d %H:%M}",
+            say("episode_to"): f"{first['end_at']:%Y-%m-%d %H:%M}",
             say("episode_sites"): layout.plain(sites),
             say("episode_highest"): layout.plain(f"{say.number(highest['highest'], 1)} {unit}"),
         }
@@ -214,9 +220,9 @@ def _show_episodes(run: Run, names: dict[str, str], snapshot: int, zone: str, sa
         short.append(cells(group[0], worst, where, levels))
     for row in rows:
         every.append(cells(row, row, names.get(row["site_id"], row["site_id"]), say.get(f"level_{row['level']}", row["level"])))
-    layout.table(short[:NEWEST], say("episodes_title"), figures=[say("episode_highest")])
+    layout.table(short[:NEWEST], say("episodes_title"), figures=[say("episode_highest")], is_roomy=True)
     with st.expander(say("episodes_all", count=len(rows))):
-        layout.table(every, say("episodes_title"), figures=[say("episode_highest")])
+        layout.table(every, say("episodes_all", count=len(rows)), figures=[say("episode_highest")], is_roomy=True)
     index, version = rows[0]["index_id"], rows[0]["index_version"]
     layout.text(say("limit_table", table=index, version=version), "tb-p tb-quiet")
 
@@ -225,16 +231,17 @@ def total_row(row: Row, say: Words) -> dict[str, str]:
     """A total with its interval for a table."""
     missing = say("withheld") if row["suppressed"] else say("total_too_little")
     has = row["estimate"] is not None
+    ends = say("total_whole") if has and row["lower"] == row["upper"] and row["coverage"] >= 1 else ""
     return {
         say("total_from"): row["day"].isoformat() if row["period"] != "year" else str(row["day"].year),
         say("total_total"): say.number(row["estimate"]) if has else missing,
-        say("total_interval"): say.span(say.number(row["lower"]), say.number(row["upper"])) if has else "",
+        say("total_interval"): ends or (say.span(say.number(row["lower"]), say.number(row["upper"])) if has else ""),
         say("total_measured"): say.percent(row["coverage"], 1),
     }
 
 
 def _show_totals(run: Run, names: dict[str, str], snapshot: int, zone: str, say: Words) -> None:
-    rows = figure_queries.totals(snapshot, run.run_id, zone)
+    rows = figure_queries.totals(snapshot, run.run_id, zone, _today())
     if not rows:
         return
     st.subheader(say("totals_title"), anchor=False)
@@ -300,7 +307,9 @@ def show_side_by_side(counted: list[Run], titles: dict[str, str], snapshot: int,
             last = f", {many[0]['start_at']:%Y-%m-%d}" if many else ""
             rows.append((title, say("episodes_title"), f"{say.number(len(many))}{last}"))
         totals = [
-            row for row in figure_queries.totals(snapshot, run.run_id, zone) if row["period"] == "week" and row["estimate"]
+            row
+            for row in figure_queries.totals(snapshot, run.run_id, zone, _today())
+            if row["period"] == "week" and row["estimate"]
         ]
         if totals:
             last_day = max(row["day"] for row in totals)

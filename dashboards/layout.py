@@ -35,7 +35,7 @@ STYLE = """<style>
 .stAppDeployButton {display: none}
 .stTable {overflow-x: auto} .stTable table {font-variant-numeric: tabular-nums; font-size: .92rem}
 .stTable th {font-weight: 600; vertical-align: bottom} .stTable td {vertical-align: top}
-.stTable td:first-child {min-width: 5rem}
+.stTable td:first-child {min-width: 5rem} [class*="-roomy-"] td:first-child {min-width: 13rem}
 @FIGURES@ {text-align: right !important}
 .tb-p {max-width: 46rem; margin: 0 0 .4rem; line-height: 1.55}
 .tb-lede {font-size: 1.15rem; max-width: 46rem; line-height: 1.5; margin: 0}
@@ -224,18 +224,19 @@ def provenance(items: Mapping[str, str]) -> None:
     st.html(f'<dl class="tb-source">{"".join(cells)}</dl>')
 
 
-def table(rows: Sequence[Mapping[str, str]], alt: str, *, figures: Sequence[str] = ()) -> None:
+def table(rows: Sequence[Mapping[str, str]], alt: str, *, figures: Sequence[str] = (), is_roomy: bool = False) -> None:
     """A table in HTML, which screen readers can read.
 
     Args:
         rows: Column -> text, in Streamlit's Markdown; escape what is not with `plain`.
         alt: What the table shows.
         figures: Columns that hold figures and stand to the right.
+        is_roomy: Whether the first column holds sentences.
     """
     columns = list(rows[0])
     places = "".join(f"-c{columns.index(name)}" for name in figures)
     digest = hashlib.sha256(f"{alt}{columns}{rows}".encode()).hexdigest()[:12]
-    with st.container(key=f"figures{places}-{digest}"):
+    with st.container(key=f"figures{places}{'-roomy' if is_roomy else ''}-{digest}"):
         st.table(list(rows), border="horizontal", hide_index=True, alt=alt)
 
 

@@ -27,6 +27,7 @@ body{font:1.05rem/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padd
 h1{line-height:1.2}h2{font-size:1.15rem}h3{margin:1.6rem 0 .3rem}nav a{margin-right:1rem}
 section{border-top:1px solid #ccc;margin-top:1.5rem}.answer{font-size:1.25rem;font-weight:600}dt{font-weight:600}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.95rem}
+td:first-child{min-width:11rem}
 th,td{text-align:left;vertical-align:top;padding:.25rem .9rem .25rem 0;border-bottom:1px solid #ddd}
 .band{border-left:1rem solid var(--tone);padding:.1rem 0 .1rem .8rem;box-shadow:inset 1px 0 0 #8888}
 .quiet{font-size:.9rem;color:#4a4f57}.ids{overflow-wrap:anywhere}
@@ -98,8 +99,8 @@ def published_figures(connection: Connection, pilot: Pilot, run_id: str) -> dict
     return {
         "weeks": rows("SELECT treated, is_after FROM lake.outcomes WHERE run_id = $run ORDER BY period_start"),
         "newest": rows(
-            f"SELECT *, count(*) OVER (PARTITION BY index_id) AS sites FROM ({subject}) "
-            "QUALIFY start_at = max(start_at) OVER (PARTITION BY index_id) ORDER BY index_id, index_value DESC, site_id"
+            f"SELECT *, count(*) OVER (PARTITION BY index_id) AS sites FROM (SELECT * FROM ({subject}) "
+            "QUALIFY start_at = max(start_at) OVER (PARTITION BY index_id)) ORDER BY index_id, index_value DESC, site_id"
         ),
         "bands": rows(
             "SELECT index_id, band, count(*) AS days, min(highest) AS lowest FROM (SELECT index_id, site_id, "

@@ -161,7 +161,54 @@ def comparing(connection, pilot, run_id, **more):
         "TIMESTAMPTZ '2019-02-01 11:00:00+00' AS period_start_at, 86400 AS period_s, 16450 AS crossings, false AS suppressed, "
         "1.0 AS coverage, 'Heart of the City' AS attribution",
     }
-    return put(connection, pilot, document(pilot, run_id, **more), tables)
+    checked = report("threshold_episodes", 1, 0)
+    own = figures() if pilot.id == "k_road_streetscape" else {}
+    if own:
+        tables["checks"] += (
+            f" UNION ALL SELECT 'open_data', 'threshold_episodes', '1.0.0', 1, 1, 0, true, '{json.dumps(checked)}'"
+        )
+    return put(connection, pilot, document(pilot, run_id, **more), tables | own)
+
+
+def figures():
+    """Tables of figures: an index of two days at two sites, a limit, an episode and some totals."""
+    columns = (
+        "site_id, interval_start_at, index_value, band, observed_property, critical_pollutant, value, coverage, flags, "
+        "index_id, index_version, interval_s, pollutants, statistic, unit"
+    )
+    days = ", ".join(
+        f"('{site}', TIMESTAMPTZ '2025-03-{day} 11:00:00+00', {index}, {band}, '{of}', 'pm25', {value}, 1.0, {flags}, "
+        "'us_aqi_2024', '2024-05-06', 86400, 'pm25', 'mean_24h', 'ug/m3')"
+        for of in ("all", "pm25")
+        for site, day, index, band, value, flags in (
+            ("150_k_road", "01", 40, "'Good'", 7.2, "NULL"),
+            ("150_k_road", "02", 154, "'Unhealthy'", 60.0, "NULL"),
+            ("205_queen_street", "01", "NULL", "NULL", "NULL", "'too_little_data'"),
+            ("205_queen_street", "02", 56, "'Moderate'", 12.0, "NULL"),
+        )
+    )
+    totals = ", ".join(
+        f"('150_k_road', 'pedestrian', '{period}', TIMESTAMPTZ '{start} 11:00:00+00', {estimate}, {low}, {high}, {hidden}, "
+        "0.9, 'a')"
+        for period, start, estimate, low, high, hidden in (
+            ("week", "2025-03-02", 70_000, 68_000, 72_000, "false"),
+            ("week", "2025-03-09", "NULL", "NULL", "NULL", "true"),
+            ("day", "2025-03-02", 10_000, 9_500, 10_500, "false"),
+            ("year", "2024-12-31", "NULL", "NULL", "NULL", "false"),
+        )
+    )
+    found = "'150_k_road' AS site_id, 'pm25' AS observed_property, 'mean_24h' AS statistic, 'ug/m3' AS unit"
+    return {
+        "air_quality_index": f"SELECT * FROM (VALUES {days}) t({columns})",
+        "limit_exceedances": f"SELECT {found}, 'who_2021' AS index_id, '2021-09-22' AS index_version, 'guideline' AS level, "
+        "2025 AS year, 15.0 AS limit_value, 60.0 AS value, 21 AS exceedances, 3 AS allowed, 200 AS periods, 0.55 AS coverage, "
+        "true AS is_exceeded, 'too_little_data' AS flags",
+        "threshold_episodes": f"SELECT {found}, 'eu_2024_2881_thresholds' AS index_id, '2024/2881' AS index_version, "
+        "'alert' AS level, 50.0 AS threshold, TIMESTAMPTZ '2025-03-02 11:00:00+00' AS start_at, "
+        "TIMESTAMPTZ '2025-03-03 11:00:00+00' AS end_at, 1 AS periods, 60.0 AS highest",
+        "open_totals": f"SELECT * FROM (VALUES {totals}) t(site_id, road_user, period, period_start_at, estimate, lower, "
+        "upper, suppressed, coverage, attribution)",
+    }
 
 
 def counting(connection, pilot, run_id):

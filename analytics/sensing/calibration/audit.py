@@ -11,6 +11,7 @@ import numpy as np
 from analytics.sensing.calibration.agreement import intervals, pooled, units
 from analytics.sensing.calibration.collocation import DAY_S, Collocation
 from analytics.sensing.calibration.jackknife import LEVEL, NO_INTERVAL, STRETCHES, parts
+from analytics.sensing.calibration.longer import longer_means
 from analytics.sensing.calibration.precision import precision, precision_intervals
 from analytics.sensing.calibration.targets import Judged, Table, judge, table_for, targets
 from analytics.sensing.calibration.uncertainty import expanded_uncertainty
@@ -179,6 +180,11 @@ def _uncertainty(pairs: Collocation, of_reference: float) -> tuple[Document | No
     at = limit.limit * conversion(pairs.observed_property, limit.unit).factor
     has = np.isfinite(pairs.sensors)
     x, y = np.broadcast_to(pairs.reference, pairs.sensors.shape)[has], pairs.sensors[has]
+    if limit.hours > 1:
+        means = [longer_means(pairs.start_s, pairs.reference, one, hours=limit.hours) for one in pairs.sensors]
+        x, y = (np.concatenate(side) for side in zip(*means, strict=True))
+    if len(x) < 3:
+        return None, f"the limit value is a {limit.of}; too few of these were measured by both"
     if x.std() == 0 or y.std() == 0:
         return None, "the series never change"
     found = expanded_uncertainty(x, y, at=at, of_reference=of_reference)

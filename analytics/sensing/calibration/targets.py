@@ -71,7 +71,8 @@ class Limit(_Part):
         limit: The limit value.
         unit: Its unit.
         of: What the limit value is a mean of.
-        interval_s: Intervals the uncertainty is computed from. [s]
+        interval_s: Intervals that are compared. [s]
+        hours: Hours of these that a mean is made of before the uncertainty is computed. [h]
         fixed: Objective for fixed measurements. [%]
         indicative: Objective for indicative measurements. [%]
         classes: Objectives of classes 1, 2 and 3. [%]
@@ -81,6 +82,7 @@ class Limit(_Part):
     unit: str
     of: str
     interval_s: int
+    hours: int = 1
     fixed: float
     indicative: float
     classes: tuple[float, float, float]

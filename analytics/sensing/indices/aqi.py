@@ -53,7 +53,7 @@ def air_quality_index(
     asked = table_of(index, IndexTable, NowcastTable)
     scale = table_of(asked.breakpoints if isinstance(asked, NowcastTable) else index, IndexTable)
     names = {part: f"{table}_{part}" for part in ("batch", "values", "bands")}
-    _write_bands(connection, scale, table=names["bands"])
+    _write_bands(connection, scale, table=names["bands"], bounds_alone=isinstance(asked, NowcastTable))
     needs = scale.needs if scale is asked else None
     found = connection.execute(f"SELECT max(interval_start_at) FROM {quoted(readings)}").fetchone()
     newest = found[0] if found else None
@@ -83,8 +83,11 @@ def wanted_of(scale: IndexTable) -> list[Wanted]:
     return [Wanted(one.observed_property, one.statistic, one.unit, one.decimals, is_rounded) for one in scale.pollutants]
 
 
-def _write_bands(connection: Connection, scale: IndexTable, *, table: str) -> None:
-    """Each pollutant's bands with bounds in whole ticks of its decimals, both inclusive."""
+def _write_bands(connection: Connection, scale: IndexTable, *, table: str, bounds_alone: bool) -> None:
+    """Each pollutant's bands with bounds in whole ticks of its decimals, both inclusive.
+
+    Where the bounds alone are used, a doubt about the statistic is none about the value.
+    """
     rows = []
     for order, one in enumerate(scale.pollutants):
         pairs = [(band, pair) for band, pair in zip(scale.bands, one.bounds, strict=True) if pair is not None]
@@ -94,9 +97,8 @@ def _write_bands(connection: Connection, scale: IndexTable, *, table: str) -> No
             low = int(lower * Decimal(10) ** one.decimals) + above
             high = OPEN_END if upper is None else int(upper * Decimal(10) ** one.decimals)
             is_last = number == len(pairs) - 1
-            rows.append(
-                (one.observed_property, one.statistic, order, low, high, *band.index, is_last, scale.verified and one.verified)
-            )
+            is_verified = scale.verified and (bounds_alone or one.verified)
+            rows.append((one.observed_property, one.statistic, order, low, high, *band.index, is_last, is_verified))
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {quoted(table)} (observed_property VARCHAR, statistic VARCHAR, place INTEGER, "
         "low HUGEINT, high HUGEINT, index_low HUGEINT, index_high HUGEINT, is_last BOOLEAN, is_verified BOOLEAN)"
