@@ -23,6 +23,10 @@ FARTHEST_H = 12
 """Whole hours are tried to here. [h]"""
 FINE_H = 3
 """Every step of the grid is tried to here. [h]"""
+HEAVY = 4
+"""Degrees of freedom of Student's t where days are weighed: they differ by more than a normal law allows."""
+LONG_DAYS = 21
+"""Beside others, a shift for so long or longer is looked for by the usual day first. [d]"""
 SHORT_DAYS = 42
 """So long a shift, or a shorter one, is looked for by the usual day and the others at once. [d]"""
 SHORTEST_DAYS = 3
@@ -70,28 +74,37 @@ def find_clock_shifts(series: Series) -> Found:
     middles = others_medians(np.stack([_unusual(series, site, []) for site in searched])) if beside else None
     for place, site in enumerate(searched):
         gain = gains[site]
-        if common is not None and middles is not None:
+        if common is not None:
             # what most of the others gain on the same day is no clock of its own
             gain = gain - np.maximum(0.0, np.nan_to_num(common(place)))
-            level = _level(series.values[site])
-            likeness = daily_correlations_beyond(series, level, _usual(series, level), middles(place), [*lags, 0])
-            for lag, begin, end, expected in _short_stretches(gain, likeness[:-1] - likeness[-1], len(lags) * len(usable)):
-                found.findings.append(_finding(series, site, -lags[lag], begin, end, expected, "own usual day and the others"))
-                gain[:, begin:end] = 0.0
+        shifts = list[tuple[int, int, int, float, str]]()
         for lag, begin, end, own in _stretches(gain, len(lags) * len(usable), 1.0 if beside else ALPHA):
+            if beside and end - begin < LONG_DAYS:
+                continue
             by_others = _chance_beside(series, site, usable, lags[lag], begin, end) if beside else 0.0
             both = own * by_others
             # Fisher's product of two independent chances
             expected = both * (1 - float(np.log(max(both, 1e-300)))) if beside else own
-            one = _finding(series, site, -lags[lag], begin, end, expected, "own usual day")
             if expected <= ALPHA and by_others <= AGREED:
-                found.findings.append(one)
+                shifts.append((lag, begin, end, expected, "own usual day"))
             elif own <= ALPHA:
+                one = _finding(series, site, -lags[lag], begin, end, expected, "own usual day")
                 stretch = f"from {one.start_at:%Y-%m-%d} to {one.end_at:%Y-%m-%d}"
                 skip(
                     series.sites[site],
                     f"{stretch} its days are moved, but not what it shares with others: people kept other hours",
                 )
+        if middles is not None:
+            level = _level(series.values[site])
+            likeness = daily_correlations_beyond(series, level, _usual(series, level), middles(place), [*lags, 0])
+            left = likeness[:-1] - likeness[-1]
+            for _, begin, end, *_ in shifts:
+                left[:, begin:end] = np.nan
+            for stretch_found in _short_stretches(gain, left, len(lags) * len(usable)):
+                shifts.append((*stretch_found, "own usual day and the others"))
+        found.findings.extend(
+            _finding(series, site, -lags[lag], begin, end, expected, against) for lag, begin, end, expected, against in shifts
+        )
     if len(usable) < 2:
         skip("*", "one sensor alone: a shift through the whole record shows only beside another; expected 2 sensors")
         return found
@@ -100,18 +113,29 @@ def find_clock_shifts(series: Series) -> Found:
 
 
 def _short_stretches(gain: Floats, beside: Floats, tried: int) -> list[tuple[int, int, int, float]]:
-    """Stretches of a few weeks that fit the usual day, and the others, better when moved: as `_stretches`.
+    """Stretches of a few weeks that fit the others better when moved, and the usual day no worse: as `_stretches`.
 
-    The gains in both add up faster than either: who keeps other hours loses beside the others what was gained alone.
+    Moving a right day loses as much as moving a day that is so far off gains: each day's gain beside the others is weighed by
+    how likely it, and how likely its opposite, is on this sensor's days. Who keeps other hours gains nothing beside them.
     """
-    return [
-        one
-        for one in _stretches(gain + np.nan_to_num(beside), tried, ALPHA)
-        for lag, begin, end, _ in [one]
-        if end - begin <= SHORT_DAYS
-        and np.nansum(gain[lag, begin:end]) > 0
-        and _chance_of_mean(beside[lag, begin:end]) <= AGREED
-    ]
+    middle = np.nanmedian(beside, axis=1, keepdims=True)
+    scatter = np.maximum(1e-6, 1.4826 * np.nanmedian(np.abs(beside - middle), axis=1, keepdims=True))
+    # Student's density, of which the difference of logarithms needs no more
+    usual, opposite = (np.log1p(((sign * beside - middle) / scatter) ** 2 / HEAVY) for sign in (1, -1))
+    weight = (HEAVY + 1) / 2 * (usual - opposite)
+    told = np.where(beside > 0, weight, -np.abs(weight))
+    # a shift that days of this sensor do not lose by cannot be told by them
+    told = np.where((middle < -scatter / 2) & np.isfinite(told), told, 0.0)
+    found = list[tuple[int, int, int, float]]()
+    for _ in range(MOST_SHIFTS):
+        total, lag, begin, end = max((best_stretch(row)[::-1][0], lag, *best_stretch(row)[:2]) for lag, row in enumerate(told))
+        expected = told.shape[1] * tried * float(np.exp(-min(700.0, total)))
+        if expected > ALPHA:
+            break
+        if SHORTEST_DAYS <= end - begin <= SHORT_DAYS and gain[lag, begin:end].sum() > 0:
+            found.append((lag, begin, end, expected))
+        told[:, begin:end] = 0.0
+    return found
 
 
 def _chance_beside(series: Series, site: int, usable: list[int], lag: int, begin: int, end: int) -> float:
