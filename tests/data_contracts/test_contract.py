@@ -17,8 +17,8 @@ from data_contracts.lint import lint
 
 NAMES = (
     *("air_quality_index", "counts_by_interval", "counts_hourly", "counts_manual", "footfall_readings", "footfall_totals"),
-    *("hourly_readings", "judged_readings", "noise_indicators", "noisy_counts", "open_counts", "open_readings"),
-    *("sensor_readings", "vendor_scores"),
+    *("hourly_readings", "judged_readings", "limit_exceedances", "noise_indicators", "noisy_counts", "open_counts"),
+    *("open_readings", "open_totals", "sensor_readings", "threshold_episodes", "vendor_scores"),
 )
 
 SMALL = """
