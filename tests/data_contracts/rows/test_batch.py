@@ -82,7 +82,7 @@ def rules_broken(row: tuple[str | None, ...], seen: set[tuple[str, int]]) -> set
     found |= {"share.finite"} if part is not None and not math.isfinite(part) else set()
     found |= {"share.maximum"} if part is not None and not part <= 1 else set()  # DuckDB: NaN is above every number
     found |= {"measured"} if part == 0 and whole.get("count", 0) > 0 else set()
-    if site is not None and "hour" in whole:
+    if site is not None and "hour" in whole and not found:  # a row that is refused anyway keeps no key
         found |= {"primary_key"} if (site, whole["hour"]) in seen else set()
         seen.add((site, whole["hour"]))
     return found
@@ -142,7 +142,9 @@ schema: [{{name: keys, properties: [{{name: value, physicalType: {kind}, unique:
         if values:
             connection.executemany("INSERT INTO things VALUES (?)", [[value] for value in values])
         report, _, _ = judge(connection, parse_contract(text, "keys"))
-        query = "SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM things WHERE value IS NOT NULL GROUP BY value)"
+        finite = "AND isfinite(value)" if kind == "DOUBLE" else ""  # others are refused anyway
+        counts = f"SELECT count(*) AS n FROM things WHERE value IS NOT NULL {finite} GROUP BY value"
+        query = f"SELECT coalesce(sum(n - 1), 0) FROM ({counts})"
         expected = connection.execute(query).fetchall()[0][0]
     assert next(rule.failed_rows for rule in report.rules if rule.rule == "value.unique") == expected
 
