@@ -275,7 +275,8 @@ def write_data_docs(document: dict[str, Any], folder: Path) -> Path:
             meta={**document["meta"], "run_id": {"run_name": document["suite_name"], "run_time": None}},
         )
         rendered = ValidationResultsPageRenderer().render(result)
-        page = str(DefaultJinjaPageView().render(rendered))  # type: ignore[no-untyped-call]  # the library leaves it untyped
+        view: Any = DefaultJinjaPageView()
+        page = str(view.render(rendered))
     folder.mkdir(parents=True, exist_ok=True)
     index = folder / "index.html"
     title = html.escape(f"Data Docs: {document['suite_name']}")

@@ -129,8 +129,8 @@ def mechanism(budget: Budget) -> Any:
             "run pip install 'city-testbed[dp]'"
         ) from error
     dp.enable_features("contrib")
-    found = dp.m.make_geometric(dp.atom_domain(T=int), dp.absolute_distance(T=int), scale=budget.bound / budget.epsilon)
-    spent = found.map(budget.bound)  # type: ignore[no-untyped-call]  # OpenDP leaves it untyped
+    found: Any = dp.m.make_geometric(dp.atom_domain(T=int), dp.absolute_distance(T=int), scale=budget.bound / budget.epsilon)
+    spent = found.map(budget.bound)
     if spent > budget.epsilon * (1 + 1e-9):
         raise ContractError(f"testbed.epsilon is {budget.epsilon}; OpenDP would spend {spent}; choose another")
     return found

@@ -84,7 +84,8 @@ class PlainLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse an alias; else as ever."""
         if self.check_event(yaml.events.AliasEvent):
-            event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it untyped
+            untyped: Any = self
+            event = untyped.peek_event()
             raise yaml.composer.ComposerError(None, None, f"alias '*{event.anchor}' is not allowed", event.start_mark)
         return super().compose_node(parent, index)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from datetime import date
 
 import pytest
 
@@ -11,7 +10,7 @@ from analytics.lake import memory, open_lake
 from data_contracts.privacy.budget import RefusalError
 from flows.figures import open_totals
 from flows.publish import publish_pilot
-from tests.flows.test_sensor_pilot import FEED, READINGS, SITES
+from tests.flows.test_sensor_pilot import PILOT
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 LIMITS = ["who_2021", "eu_2024_2881_thresholds"]
@@ -20,13 +19,7 @@ LIMITS = ["who_2021", "eu_2024_2881_thresholds"]
 @pytest.fixture
 def sensors(bed):
     bed.write(
-        sites={"treated": SITES[:1], "control": SITES[1:]},
-        before=[date(2024, 1, 1), date(2024, 3, 3)],
-        after=[date(2024, 3, 4), date(2024, 5, 5)],
-        feeds=[FEED],
-        outcome=READINGS,
-        succeeds_if={"relative_effect_below": 0.0},
-        attribution="Rendered, CC0",
+        **PILOT,
         figures={"indices": ["us_aqi_2024"], "limits": LIMITS},
         citizens={code: {"why": "a", "what_we_collect": "b", "what_we_do_not": "c"} for code in ("en", "fr", "es")},
     )

@@ -26,17 +26,20 @@ FEED = {
 READINGS = {"contract": "hourly_readings", "column": "value", "where": {"observed_property": "pm25"}}
 
 
+PILOT = {
+    "sites": {"treated": SITES[:1], "control": SITES[1:]},
+    "before": [date(2024, 1, 1), date(2024, 3, 3)],
+    "after": [date(2024, 3, 4), date(2024, 5, 5)],
+    "feeds": [FEED],
+    "outcome": READINGS,
+    "succeeds_if": {"relative_effect_below": 0.0},
+    "attribution": "Rendered, CC0",
+}
+
+
 @pytest.fixture
 def sensors(bed):
-    bed.write(
-        sites={"treated": SITES[:1], "control": SITES[1:]},
-        before=[date(2024, 1, 1), date(2024, 3, 3)],
-        after=[date(2024, 3, 4), date(2024, 5, 5)],
-        feeds=[FEED],
-        outcome=READINGS,
-        succeeds_if={"relative_effect_below": 0.0},
-        attribution="Rendered, CC0",
-    )
+    bed.write(**PILOT)
     return bed
 
 

@@ -51,13 +51,15 @@ def holidays_of(country: str, subdivision: str | None, first: date, last: date) 
     """
     import holidays
 
-    try:
-        found = holidays.country_holidays(country, subdiv=subdivision, years=range(first.year, last.year + 1))
-    except NotImplementedError as error:
+    known = holidays.list_supported_countries()
+    if country not in known:
         raise SourceError(
-            f"holidays of '{country}' '{subdivision or ''}' are unknown ({error}); expected codes of the library holidays, "
-            "such as NZ and AUK; correct country or subdivision"
-        ) from None
+            f"holidays of '{country}' are unknown; expected a code of the library holidays, such as NZ; correct country"
+        )
+    if subdivision is not None and subdivision not in known[country]:
+        parts = f"one of {', '.join(known[country])}" if known[country] else "none"
+        raise SourceError(f"'{subdivision}' is no part of {country}; expected {parts}; correct subdivision")
+    found = holidays.country_holidays(country, subdiv=subdivision, years=range(first.year, last.year + 1))
     return {day: name for day, name in sorted(found.items()) if first <= day <= last}
 
 

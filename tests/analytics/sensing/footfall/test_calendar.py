@@ -35,7 +35,9 @@ def test_school_free_days_are_those_that_are_given():
 
 
 def test_unknown_places_and_no_days_are_refused():
-    with pytest.raises(SourceError, match="expected codes of the library holidays"):
+    with pytest.raises(SourceError, match="'XX' are unknown; expected a code of the library holidays"):
         days_between(date(2026, 1, 1), date(2026, 1, 2), country="XX")
+    with pytest.raises(SourceError, match="'XX' is no part of NZ; expected one of AUK, BOP"):
+        days_between(date(2026, 1, 1), date(2026, 1, 2), country="NZ", subdivision="XX")
     with pytest.raises(SourceError, match="expected the first before the last"):
         days_between(date(2026, 1, 2), date(2026, 1, 1))

@@ -29,7 +29,7 @@ def day_of(levels: tuple[float, float, float]) -> list[float | None]:
 
 def indicators(connection: Connection, levels: list[float | None], period: str = "day", **periods: object) -> dict[str, tuple]:
     write_hours(connection, hours(levels, "noise_laeq", "dBA"))
-    noise_indicators(connection, "hourly", table="found", timezone="UTC", **periods)  # type: ignore[arg-type]
+    noise_indicators(connection, "hourly", table="found", timezone="UTC", **periods)
     return {
         row[0]: row[1:]
         for row in connection.execute(
@@ -87,7 +87,7 @@ def test_a_year_is_named_lden_and_banded(connection: Connection) -> None:
     assert connection.execute(query, ["lnight"]).fetchone() == ("Lnight", 60, "60-64", True, "unverified_rule")
     connection.execute("DELETE FROM year WHERE interval_start_at >= TIMESTAMPTZ '2025-12-31 07:00:00+00'")
     noise_indicators(connection, "year", table="found", timezone="UTC")
-    assert connection.execute(query, ["lden"]).fetchone()[0] == "Lden (period)"  # type: ignore[index]
+    assert connection.execute(query, ["lden"]).fetchone()[0] == "Lden (period)"
 
 
 def seconds(connection: Connection, levels: list[float], flags: str | None = None) -> dict[str, float | None]:
